@@ -1,0 +1,91 @@
+"""Hosts and GPUs: what they are, how they are, and what is unknown about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from messages.address import Mailbox
+
+
+class HostState(StrEnum):
+    UP = "up"
+    SUSPENDED = "suspended"
+    """Cannot be reached or used; back-off runs, launched work is kept as unknown."""
+    DRAINING = "draining"
+    DRAINED = "drained"
+
+
+class GpuState(StrEnum):
+    IDLE = "idle"
+    BUSY = "busy"
+    QUARANTINED = "quarantined"
+    """Sick, hot, failing, or used by a stranger: no new work; the reason says which."""
+    DRAINING = "draining"
+    UNKNOWN = "unknown"
+    """Cannot tell; unknown is not idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuProcess:
+    """A process that holds memory on a GPU."""
+
+    pid: int
+    name: str
+    used_mb: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuReading:
+    """One look at one GPU. None means that the driver did not say."""
+
+    index: int
+    uuid: str
+    """``GPU-…``, or ``slot-<n>`` where the host has counted slots and no GPU is asked."""
+    name: str
+    total_mb: int | None = None
+    used_mb: int | None = None
+    free_mb: int | None = None
+    temperature_c: int | None = None
+    utilization_percent: int | None = None
+    clock_mhz: int | None = None
+    uncorrectable_ecc: int | None = None
+    processes: tuple[GpuProcess, ...] | None = ()
+    """None: the driver would not say who uses it."""
+    fault: str = ""
+    """Why this GPU cannot be judged; empty when it answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpusObserved:
+    """What a host's control said of its GPUs; ``fault`` set means: cannot tell, and ``gpus`` is empty."""
+
+    host: str
+    at: datetime
+    gpus: tuple[GpuReading, ...]
+    fault: str = ""
+    asked: bool = True
+    """False where the host has counted slots: nothing was asked, every slot is taken as healthy."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostObserved:
+    """How a host is, told by its control when it changes and at an interval."""
+
+    host: str
+    kind: str
+    at: datetime
+    state: HostState
+    reason: str = ""
+    free_gb: float | None = None
+    """Free space of the workspace."""
+    boot_id: str = ""
+    load: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeHost:
+    """Tell me every GpusObserved and HostObserved of this host from now on (and the last ones at once)."""
+
+    reply_to: Mailbox

@@ -1,0 +1,118 @@
+"""Case → interpreter process: a case folder becomes one run's input per beam, with delivered against planned."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from messages.cases import CaseSource
+from messages.engine import EngineProfile, Grid
+from messages.files import FileProof
+
+
+@dataclass(frozen=True, slots=True)
+class InterpretCase:
+    """Argument of ``actors.interpreter:interpret_case``; the value is an Interpretation."""
+
+    source: CaseSource
+    profile: EngineProfile
+    calibrations: tuple[tuple[str, str], ...]
+    """(gantry, path of its calibration file), such as ("G1", "…/g1.txt")."""
+    target: str
+    """Directory that appears whole, or not at all, with one folder per beam below: ``<target>/<beam number>/``."""
+    zone: str
+    """IANA zone of the machine's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerDeviation:
+    """Delivered against planned of one layer."""
+
+    layer: int
+    """1-based."""
+    energy_mev: float
+    planned_mu: float
+    delivered_mu: float
+    off_share: float
+    """Share of the layer's counts carried by beam-off rows."""
+    mean_mm: float
+    p95_mm: float
+    max_mm: float
+    """Distance of beam-on samples to the planned segment (line) or nearest spot (spot)."""
+    missing: int
+    """Planned segments (line) or spots (spot) that nothing was delivered to."""
+
+
+@dataclass(frozen=True, slots=True)
+class AxisFit:
+    """Which of the eight orientations fits measured to planned best (identity must), with scale and shift."""
+
+    best: str
+    """``identity`` or the name of a swap or mirror."""
+    scale: float
+    shift_x_mm: float
+    shift_y_mm: float
+    rms_mm: float
+    runner_up: str
+    runner_up_rms_mm: float
+
+
+@dataclass(frozen=True, slots=True)
+class BeamInput:
+    """One beam, ready to be staged: its files, its run, and what its output must look like."""
+
+    number: int
+    """DICOM beam number."""
+    name: str
+    """BeamName as the plan has it."""
+    directory: str
+    """Absolute; holds exactly ``files``."""
+    files: tuple[FileProof, ...]
+    command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...]
+    expected: tuple[str, ...]
+    """Output patterns below ``out/``; each must match exactly one file."""
+    grid: Grid
+    dose_scale: float
+    """Engine output × this = gray (or relative dose) of one fraction."""
+    memory_mb: int
+    wall_limit_s: int
+    seed: int
+    gantry_deg: float
+    couch_deg: float
+    isocentre_mm: tuple[float, float, float]
+    planned_mu: float
+    delivered_mu: float
+    counts: int
+    """Particles (counts) written to the engine, after shortening."""
+    layers: tuple[LayerDeviation, ...]
+    fit: AxisFit
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """A whole case, interpreted."""
+
+    case: str
+    plan_uid: str
+    plan_label: str
+    study_uid: str
+    frame_of_reference: str
+    """Of the plan; empty when it has none."""
+    machine: str
+    gantry: str
+    """Calibration that was used: G1 or G2."""
+    scan_mode: str
+    """``line`` or ``spot``."""
+    profile: str
+    """``name/version``."""
+    calibration_sha256: str
+    fraction_group: int
+    planned_fractions: int
+    partial: bool
+    beams: tuple[BeamInput, ...]
+    inputs: tuple[FileProof, ...]
+    """Every file of the case that was read, relative to the case folder."""
+    review: tuple[str, ...]
+    """Sentences a physicist should read."""
+    suspect: tuple[str, ...]
+    """Sentences that make the result suspect."""

@@ -1,0 +1,65 @@
+"""What operators ask and order, through the console; and what the monitor tells of the system's health."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from messages.address import Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class StopDaemon:
+    """Stop in order, leaving engines running."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadSettings:
+    """Read the configuration again; answered SettingsReloaded."""
+
+    request_id: str
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsReloaded:
+    request_id: str
+    changed: tuple[str, ...]
+    """Keys that took effect."""
+    needs_restart: tuple[str, ...]
+    """Keys that changed but take effect at the next start."""
+    errors: tuple[str, ...]
+    """The file was refused; nothing changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A condition that an operator must know; raised once, cleared once."""
+
+    id: str
+    since: datetime
+    text: str
+    """What is wrong, where, what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRaised:
+    """Any actor → monitor."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmCleared:
+    """Any actor → monitor."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DiskState:
+    """Monitor → scanner, scheduler, cases when it changes: may new work start?"""
+
+    roomy: bool
+    reason: str

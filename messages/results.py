@@ -1,0 +1,73 @@
+"""Case → verification and publication (worker processes): a run's output becomes a verified, published dose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from messages.files import FileProof
+from messages.interpretation import BeamInput, Interpretation
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyRun:
+    """Argument of ``actors.results:verify_run``; the value is a VerifiedDose, or our error with blame ENGINE or GPU."""
+
+    key: str
+    epoch: int
+    beam: BeamInput
+    directory: str
+    """Holds ``out/``, ``engine.log`` and ``exit.json`` as collected."""
+    collected: tuple[FileProof, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedDose:
+    """A dose that may be published."""
+
+    key: str
+    path: str
+    """The raw dose, absolute."""
+    sha256: str
+    maximum: float
+    """Engine's units."""
+    total: float
+    exit_code: int
+    started: str
+    ended: str
+
+
+@dataclass(frozen=True, slots=True)
+class BeamResult:
+    """One verified beam with what made it."""
+
+    number: int
+    attempt: int
+    host: str
+    gpu: str
+    dose: VerifiedDose
+    directory: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishCase:
+    """Argument of ``actors.results:publish_case``; the value is a PublishedCase. Repeating it gives the same bytes."""
+
+    interpretation: Interpretation
+    plan_path: str
+    beams: tuple[BeamResult, ...]
+    results_dir: str
+    engine_version: str
+    daemon_version: str
+    profile_json: str
+    missing: tuple[str, ...]
+    """For a partial case: what is left."""
+    supersedes: str
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCase:
+    """``<results_dir>/<case>/`` is whole."""
+
+    path: str
+    manifest_sha256: str
+    files: tuple[FileProof, ...]
