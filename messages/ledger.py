@@ -187,6 +187,14 @@ class SettleCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPriority:
+    """Higher runs first; 0 is usual."""
+
+    case: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class MarkCleaned:
     """The host's run directories and the working files of an ended case are gone."""
 
@@ -211,6 +219,7 @@ Record = (
     | ClearAlarm
     | OrderCommand
     | SettleCommand
+    | SetPriority
     | MarkCleaned
 )
 
@@ -277,6 +286,8 @@ class CaseRow:
     """JSON, empty before."""
     cleaned: bool
     beams: tuple[BeamRow, ...]
+    held_from: CaseState | None = None
+    """While held: the state that a release goes back to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,3 +406,47 @@ class GetOrders:
 class OrdersReport:
     request_id: str
     rows: tuple[OrderRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line of the history; never changed, never removed."""
+
+    number: int
+    """Counts up by one per event of the ledger."""
+    at: datetime
+    case: str
+    """Empty: about the system."""
+    what: str
+    """Short and stable, such as ``beam 3: running → ended``."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    host: str
+    kind: str
+    state: str
+    reason: str
+    at: datetime
+    """Since when it is in this state."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuRow:
+    host: str
+    index: int
+    uuid: str
+    state: str
+    reason: str
+    beam: str
+    """Key of the attempt that it runs; empty: none."""
+    at: datetime
+    """Since when it is in this state."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    alarm: str
+    since: datetime
+    text: str
