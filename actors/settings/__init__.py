@@ -1,0 +1,21 @@
+"""The configuration: one TOML file, checked as a whole before anything starts."""
+
+from actors.settings.changes import Changes, diff, merged
+from actors.settings.loading import load, parse, template
+from actors.settings.model import HostSettings, Monitor, Settings
+from actors.settings.places import SHIPPED
+from actors.settings.problems import SettingsError
+
+__all__ = [
+    "SHIPPED",
+    "Changes",
+    "HostSettings",
+    "Monitor",
+    "Settings",
+    "SettingsError",
+    "diff",
+    "load",
+    "merged",
+    "parse",
+    "template",
+]

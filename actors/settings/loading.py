@@ -1,0 +1,92 @@
+"""Reading the configuration: all of it right, or every error of it at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from actors.settings.environment import overridden
+from actors.settings.lines import key_lines
+from actors.settings.model import Settings
+from actors.settings.places import SHIPPED
+from actors.settings.problems import SettingsError, sentence
+
+
+def load(path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings of ``path`` with the overrides of ``environ``. Raises SettingsError with every problem."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        remedy = '"mqi-actors init" writes one.' if isinstance(error, FileNotFoundError) else ""
+        raise SettingsError(str(path), [f"{path}: cannot be read: {_why(error)}. {remedy}".strip()]) from error
+    return parse(text, path, environ)
+
+
+def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
+    """The settings that ``text`` would give if it stood in ``path``."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(str(path), [_syntax(path, str(error))]) from error
+    given = overridden(raw, environ)
+    problems = [(0, problem) for problem in given.problems] + _doubled_hosts(given.raw, path)
+    settings = None
+    try:
+        settings = Settings.model_validate(dict(given.raw), context={"base": path.absolute().parent})
+    except ValidationError as error:
+        lines = key_lines(text)
+        problems += [sentence(e, str(path), lines, given.origins) for e in error.errors(include_url=False)]
+    problems += _needed_by_kind(given.raw, path)
+    if settings is None or problems:
+        raise SettingsError(str(path), list(dict.fromkeys(problem for _, problem in sorted(problems))))
+    return settings
+
+
+def template() -> str:
+    """The annotated configuration that ``init`` writes."""
+    return (SHIPPED / "mqi-actors.toml").read_text(encoding="utf-8")
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not UTF-8 text"
+
+
+def _syntax(path: Path, message: str) -> str:
+    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
+    if not found:
+        return f"{path}: is no TOML: {message}"
+    return f"{path}:{found[1]}: is no TOML: {message[: found.start()].strip()} (column {found[2]})"
+
+
+def _hosts(raw: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+    hosts = raw.get("hosts")
+    return [(i, h) for i, h in enumerate(hosts) if isinstance(h, dict)] if isinstance(hosts, list) else []
+
+
+def _doubled_hosts(raw: Mapping[str, Any], path: Path) -> list[tuple[int, str]]:
+    seen: dict[str, int] = {}
+    problems = []
+    for index, host in _hosts(raw):
+        name = str(host.get("name", ""))
+        if name and name in seen:
+            first = seen[name] + 1
+            problems.append((0, f'{path}: [[hosts]] #{index + 1} name "{name}" is already that of #{first}'))
+        seen.setdefault(name, index)
+    return problems
+
+
+def _needed_by_kind(raw: Mapping[str, Any], path: Path) -> list[tuple[int, str]]:
+    """What a host's kind and launcher need; seen on the raw tables, so that other errors do not hide it."""
+    problems = []
+    for index, host in _hosts(raw):
+        place = f"{path}: [[hosts]] #{index + 1}"
+        if host.get("kind", "ssh") == "ssh" and not host.get("address"):
+            problems.append((0, f'{place} address is missing; a host of kind "ssh" needs it'))
+        if host.get("launcher") == "slurm" and not host.get("slurm"):
+            problems.append((0, f'{place} needs a [hosts.slurm] table, because its launcher is "slurm"'))
+    return problems
