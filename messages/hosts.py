@@ -34,6 +34,8 @@ class GpuProcess:
     pid: int
     name: str
     used_mb: int | None
+    attempt: str | None = None
+    """Key of our run that it belongs to (``MQI_ATTEMPT`` of its environment); empty: it is a stranger's; None: not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +91,20 @@ class SubscribeHost:
     """Tell me every GpusObserved and HostObserved of this host from now on (and the last ones at once)."""
 
     reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class GpuLimits:
+    """When a GPU is left alone."""
+
+    temperature_c: int = 90
+    """Hotter: quarantined, until it has cooled by ``cooled_by_c`` below."""
+    cooled_by_c: int = 5
+    stale_s: float = 15.0
+    """Nothing observed for so long: unknown. At least three intervals of the host's control."""
+    linger_s: float = 10.0
+    """A process seen on the GPU under our lease is taken for ours for so long afterwards. At least two intervals."""
+    hand_back_s: float = 15.0
+    """A beam that is staged for a GPU that cannot take it goes elsewhere after so long."""
+    kill_grace_s: float = 60.0
+    """After the wall-clock limit the host's own wrapper ends the run; after so long more the worker does."""
