@@ -171,7 +171,8 @@ def _way(recipe: CaseRecipe, xy_mm: NDArray[np.float64], spot: int, count: int) 
     if recipe.scan_mode == "spot" or spot == 0:
         return np.repeat(xy_mm[spot : spot + 1], count, axis=0)
     along = (np.arange(count) + 0.5)[:, None] / count
-    return xy_mm[spot - 1] * (1.0 - along) + xy_mm[spot] * along
+    way: NDArray[np.float64] = xy_mm[spot - 1] * (1.0 - along) + xy_mm[spot] * along
+    return way
 
 
 def _on_rows(

@@ -37,16 +37,23 @@ class Machine:
     def counts(self, xy_mm: NDArray[np.float64]) -> NDArray[np.uint16]:
         """Measured positions (n, 2) in mm as the uint16 that .ptn holds."""
         raw = np.rint(xy_mm / np.asarray(self.gain_mm)) + np.asarray(self.offset)
-        return np.clip(raw, 0, 65535).astype(np.uint16)
+        return _uint16(raw)
 
     def preset(self, xy_mm: NDArray[np.float64]) -> NDArray[np.uint16]:
         """Planned positions (n, 2) in mm as the uint16 that .mgn holds."""
         raw = np.rint(xy_mm / np.asarray(self.preset_gain_mm)) + self.preset_offset
-        return np.clip(raw, 0, 65535).astype(np.uint16)
+        return _uint16(raw)
 
     def position_mm(self, raw: NDArray[np.uint16]) -> NDArray[np.float64]:
         """Measured counts (n, 2) back in mm."""
-        return (raw.astype(np.float64) - np.asarray(self.offset)) * np.asarray(self.gain_mm)
+        found: NDArray[np.float64] = (raw.astype(np.float64) - np.asarray(self.offset)) * np.asarray(self.gain_mm)
+        return found
+
+
+def _uint16(raw: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """What fits into 16 bits; the monitor's positions end there too."""
+    found: NDArray[np.uint16] = np.clip(raw, 0, 65535).astype(np.uint16)
+    return found
 
 
 G1 = Machine(

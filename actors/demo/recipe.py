@@ -93,7 +93,7 @@ class Interruption:
     layer: int = 1
     """1-based: the last layer of the first folder."""
     share: float = 1.0
-    """Share of that layer's rows that the first folder holds; below 1: stopped in mid-layer, the second goes on there."""
+    """Share of that layer's rows that the first folder holds; below 1: the second goes on in mid-layer."""
     pause_s: float = 420.0
 
 
