@@ -35,7 +35,7 @@ class GpuProcess:
     name: str
     used_mb: int | None
     attempt: str | None = None
-    """Key of our run that it belongs to (``MQI_ATTEMPT`` of its environment); empty: it is a stranger's; None: not told."""
+    """Key of our run that it belongs to (``MQI_ATTEMPT`` of its environment); empty: a stranger; None: not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,6 +252,29 @@ class WriteRefused:
     fault: Fault
 
 
+REFUSED_FOR_GOOD = frozenset(
+    {
+        "illegal-transition",
+        "not-admitted",
+        "already-admitted",
+        "case-not-running",
+        "wrong-key",
+        "attempt-open",
+        "attempt-old",
+        "beam-not-ready",
+        "beams-open",
+        "delivery-claimed",
+        "not-ended",
+        "no-such-case",
+        "no-such-beam",
+        "no-such-attempt",
+        "no-beams",
+    }
+)
+"""Kinds of WriteRefused.fault by which the records contradict what the ledger holds: read the rows again. Any other kind
+is about the disk or the ledger itself: the same Write may be told again after a while."""
+
+
 @dataclass(frozen=True, slots=True)
 class BeamRow:
     number: int
