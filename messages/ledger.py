@@ -271,8 +271,8 @@ REFUSED_FOR_GOOD = frozenset(
         "no-beams",
     }
 )
-"""Kinds of WriteRefused.fault by which the records contradict what the ledger holds: read the rows again. Any other kind
-is about the disk or the ledger itself: the same Write may be told again after a while."""
+"""Kinds of WriteRefused.fault by which the records contradict what the ledger holds: read the rows again. Any other
+kind is about the disk or the ledger itself: the same Write may be told again after a while."""
 
 
 @dataclass(frozen=True, slots=True)
