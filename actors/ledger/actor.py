@@ -1,0 +1,234 @@
+"""The ledger's actor: the only writer of the SQLite file. What it has acknowledged is on the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+from actors.ledger import queries as q
+from actors.ledger.backups import last_scheduled, scheduled_backup
+from actors.ledger.codec import time_text
+from actors.ledger.commit import Committed, DiskRefusedError, commit
+from actors.ledger.reads import Query, answer
+from actors.ledger.store import open_store
+from actors.supervision import Actor, Context, TaskFailed, TaskScope
+from messages.address import Mailbox
+from messages.faults import Blame, Fault
+from messages.ledger import Write, WriteRefused, Written
+from messages.operators import AlarmCleared, AlarmRaised
+
+BATCH = 256
+"""Messages of one commit at most: what bounds the time of one handler."""
+NOTE_DELAY_S = 0.2
+"""How long notes that nobody waits for may wait for company."""
+PROBE_S = 5.0
+"""How often a disk that refused a write is tried again while nobody writes."""
+_QUERIES = get_args(Query)
+_WRITE_ALARM = "ledger-write"
+_BACKUP_ALARM = "ledger-backup"
+
+
+@dataclass(frozen=True, slots=True)
+class _Flush:
+    """To myself, behind all that lies in the mailbox by now: commit this batch."""
+
+    batch: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """To myself: is there room again?"""
+
+
+@dataclass(frozen=True, slots=True)
+class _BackupDue:
+    """To myself: take the scheduled backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class _BackupTaken:
+    """From the backup's task."""
+
+    file: Path
+
+
+class Ledger(Actor):
+    """One writer, group commit.
+
+    The first write of a batch tells me to flush, behind whatever is in the mailbox: all of that joins the same
+    transaction, and a single write costs one fsync and no waiting. Queries see everything that was sent before them.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        path: Path,
+        backups: Path,
+        backup_hours: float,
+        monitor: Mailbox | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(context)
+        self._path = path
+        self._backups = backups
+        self._backup_every = timedelta(hours=backup_hours)
+        self._monitor = monitor
+        self._clock = clock
+        self._database: sqlite3.Connection | None = None
+        self._fences: Mapping[str, int] = {}
+        self._waiting: list[Write | Query] = []
+        self._batch = 0
+        self._urgent = False
+        self._refusing = False
+
+    def started(self) -> None:
+        """Open the file, or fail with what is wrong with it."""
+        self._database = open_store(self._path, self._backups)
+        self._fences = {row["writer"]: row["epoch"] for row in self._database.execute(q.FENCES)}
+        self._plan_backup()
+
+    def receive(self, message: object) -> None:
+        """Writes and queries wait for the flush behind them."""
+        match message:
+            case Write():
+                self._take(message, urgent=message.reply_to is not None)
+            case query if isinstance(query, _QUERIES):
+                self._ask(query)
+            case _Flush(batch):
+                if batch == self._batch:
+                    self._flush()
+            case _Probe():
+                self._flush()
+            case _BackupDue() | _BackupTaken() | TaskFailed():
+                self._backup(message)
+            case _:
+                self.log.warning(f"the ledger has no use for {type(message).__name__}")
+
+    def stopped(self) -> None:
+        """Commit what was taken from the mailbox; close the file."""
+        if self._database is None:
+            return
+        try:
+            self._flush()
+        finally:
+            self._database.close()
+            self._database = None
+
+    # --- writes and queries ---
+
+    def _take(self, item: Write | Query, *, urgent: bool) -> None:
+        self._waiting.append(item)
+        if len(self._waiting) >= BATCH:
+            self._flush()
+        elif urgent and not self._urgent:
+            self._urgent = True
+            if not self.address.tell(_Flush(self._batch)):
+                self._flush()  # the mailbox is full: no flush would come
+        elif not urgent and len(self._waiting) == 1:
+            self.after(NOTE_DELAY_S, _Flush(self._batch))
+
+    def _ask(self, query: Query) -> None:
+        if self._waiting:
+            self._take(query, urgent=True)
+        else:
+            self._answer(query)
+
+    def _answer(self, query: Query) -> None:
+        query.reply_to.tell(answer(self._open(), query))
+
+    def _flush(self) -> None:
+        """Commit, then acknowledge, then answer."""
+        waiting, self._waiting, self._urgent = self._waiting, [], False
+        self._batch += 1
+        writes = [item for item in waiting if isinstance(item, Write)]
+        if writes or self._refusing:
+            self._commit(writes)
+        for item in waiting:
+            if not isinstance(item, Write):
+                self._answer(item)
+
+    def _commit(self, writes: list[Write]) -> None:
+        at = time_text(self._clock())
+        try:
+            done = commit(self._open(), writes, self._fences, at)
+        except DiskRefusedError as refusal:
+            self._refuse(writes, str(refusal))
+            return
+        self._fences = done.fences
+        self._acknowledge(writes, done)
+        if self._refusing:
+            self._refusing = False
+            self.log.info("the ledger can be written again")
+            self._tell_monitor(AlarmCleared(_WRITE_ALARM))
+
+    def _acknowledge(self, writes: list[Write], done: Committed) -> None:
+        for write, fault, stale in zip(writes, done.faults, done.stale, strict=True):
+            if stale:
+                self.log.info(f"dropped a write of an older {write.writer} (epoch {write.epoch})")
+            elif fault is not None:
+                self.log.warning(f"refused a write of {write.writer}: {fault}")
+                _tell(write, WriteRefused(write.request_id, fault))
+            else:
+                _tell(write, Written(write.request_id))
+
+    def _refuse(self, writes: list[Write], evidence: str) -> None:
+        """The disk does not take it: nobody is told that it is written, and all goes on when there is room."""
+        fault = Fault(
+            what=f"The ledger cannot be written: {evidence}.",
+            where=str(self._path),
+            remedy="Make room on its disk; everything goes on by itself.",
+            blame=Blame.OURS,
+            kind="ledger-full",
+        )
+        if not self._refusing:
+            self._refusing = True
+            self.log.error(str(fault))
+            self._tell_monitor(AlarmRaised(_WRITE_ALARM, str(fault)))
+        for write in writes:
+            _tell(write, WriteRefused(write.request_id, fault))
+        self.after(PROBE_S, _Probe())
+
+    def _open(self) -> sqlite3.Connection:
+        assert self._database is not None, "opened in started"
+        return self._database
+
+    def _tell_monitor(self, message: AlarmRaised | AlarmCleared) -> None:
+        if self._monitor is not None:
+            self._monitor.tell(message)
+
+    # --- backups ---
+
+    def _plan_backup(self) -> None:
+        if self._backup_every <= timedelta(0):
+            return
+        last, now = last_scheduled(self._backups), self._clock()
+        due = now if last is None else max(now, last + self._backup_every)
+        # A clock that was set back must not postpone the next backup beyond its interval.
+        self.after(min(due - now, self._backup_every).total_seconds(), _BackupDue())
+
+    def _backup(self, message: _BackupDue | _BackupTaken | TaskFailed) -> None:
+        match message:
+            case _BackupDue():
+                self.task("backup", self._take_backup)
+                self.after(self._backup_every.total_seconds(), _BackupDue())
+            case _BackupTaken(file):
+                self.log.info(f"backup taken: {file}")
+                self._tell_monitor(AlarmCleared(_BACKUP_ALARM))
+            case TaskFailed():
+                text = f"The ledger's backup failed: {message.error}. Make room in {self._backups}."
+                self.log.error(text)
+                self._tell_monitor(AlarmRaised(_BACKUP_ALARM, text))
+
+    def _take_backup(self, scope: TaskScope) -> _BackupTaken:
+        del scope  # seconds at most, on a connection of its own
+        return _BackupTaken(scheduled_backup(self._path, self._backups, self._clock()))
+
+
+def _tell(write: Write, message: Written | WriteRefused) -> None:
+    if write.reply_to is not None:
+        write.reply_to.tell(message)

@@ -1,0 +1,119 @@
+"""Group commit: many writes, one transaction, one answer each. Decides nothing about when."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from actors.errors import MqiError
+from actors.ledger import queries as q
+from actors.ledger.records import apply_records
+from messages.faults import Blame, Fault
+from messages.ledger import Write
+
+_DISK = frozenset(
+    {
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+    }
+)
+"""Primary result codes that say: the file cannot be written now, whatever is written."""
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+class DiskRefusedError(Exception):
+    """Nothing of the batch was written: the file cannot be written now. What was acknowledged before stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A batch that is on the disk."""
+
+    faults: tuple[Fault | None, ...]
+    """Of each write, in order; None: written."""
+    stale: tuple[bool, ...]
+    """Of each write: dropped, because a newer incarnation of its writer has written. No answer is owed."""
+    fences: Mapping[str, int]
+    """Highest epoch seen of every writer."""
+
+
+def commit(database: sqlite3.Connection, writes: Sequence[Write], fences: Mapping[str, int], at: str) -> Committed:
+    """Apply the writes in order in one transaction; one that is refused undoes only itself.
+
+    database: in autocommit mode. at: ISO 8601 UTC. Raises DiskRefusedError, and sqlite3.DatabaseError for a damaged
+    file; after either nothing of the batch is in the file.
+    """
+    now = dict(fences)
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        outcomes = [_one(database, write, now, at) for write in writes]
+        database.execute("COMMIT")
+    except sqlite3.Error as error:
+        _roll_back(database)
+        if _primary(error) in _DISK:
+            raise DiskRefusedError(f"{error} ({getattr(error, 'sqlite_errorname', 'no code')})") from error
+        raise
+    except BaseException:
+        _roll_back(database)
+        raise
+    return Committed(
+        faults=tuple(None if isinstance(item, _Stale) else item for item in outcomes),
+        stale=tuple(isinstance(item, _Stale) for item in outcomes),
+        fences=now,
+    )
+
+
+class _Stale:
+    """Outcome of a write behind its writer's fence."""
+
+
+def _one(database: sqlite3.Connection, write: Write, fences: dict[str, int], at: str) -> Fault | _Stale | None:
+    fence = fences.get(write.writer, 0)
+    if write.epoch < fence:
+        database.execute(q.COUNT_UP, {"key": "stale_writes"})
+        return _Stale()
+    if write.epoch > fence:
+        database.execute(q.SET_FENCE, {"writer": write.writer, "epoch": write.epoch})
+        fences[write.writer] = write.epoch
+    database.execute("SAVEPOINT one_write")
+    fault = _apply(database, write, at)
+    if fault is not None:
+        database.execute("ROLLBACK TO one_write")
+    database.execute("RELEASE one_write")
+    return fault
+
+
+def _apply(database: sqlite3.Connection, write: Write, at: str) -> Fault | None:
+    """None when every record was applied. A fault in one writer's records is never the end of the ledger."""
+    try:
+        apply_records(database, write.records, at=at, epoch=write.epoch)
+    except MqiError as error:
+        return error.fault
+    except Exception as error:
+        if isinstance(error, sqlite3.Error) and _primary(error) in _DISK | _DAMAGE:
+            raise
+        return Fault(
+            what=f"A write of {write.writer} cannot be applied: {type(error).__name__}: {error}.",
+            where=write.request_id,
+            remedy="Nothing of it was written; this is a fault of the program.",
+            blame=Blame.OURS,
+            kind="write-invalid",
+        )
+    return None
+
+
+def _primary(error: sqlite3.Error) -> int:
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _roll_back(database: sqlite3.Connection) -> None:
+    """SQLite has rolled back by itself after some errors; the rest is ours."""
+    if database.in_transaction:
+        database.execute("ROLLBACK")

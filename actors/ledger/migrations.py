@@ -1,0 +1,53 @@
+"""Make the tables, and bring older ones forward, one version at a time, each step whole or not at all."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from actors.ledger import queries as q
+from actors.ledger.schema import SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({})
+"""Version → what makes it out of the version before: changes tables with sqlite-utils, begins no transaction."""
+
+
+def create_schema(database: sqlite3.Connection) -> None:
+    """All tables of the present version, in one transaction; ``database`` is empty and in autocommit mode."""
+    script = files("actors.ledger").joinpath("schema.sql").read_text(encoding="utf-8")
+    database.executescript(f"BEGIN;\n{script}\nINSERT INTO meta VALUES ('schema', '{SCHEMA_VERSION}');\nCOMMIT;")
+
+
+def migrate(
+    database: sqlite3.Connection,
+    version: int,
+    steps: Mapping[int, Callable[[Database], None]] = STEPS,
+    target: int = SCHEMA_VERSION,
+) -> None:
+    """Bring tables of ``version`` to ``target``; a step that fails leaves the version before it, whole."""
+    # Only an old file pays for this import: it brings numpy along, which the daemon's process does without.
+    from sqlite_utils import Database  # noqa: PLC0415
+
+    for number in range(version + 1, target + 1):
+        # Foreign keys are checked at the end: a table that is rebuilt is gone for a moment.
+        database.execute("PRAGMA foreign_keys = OFF")
+        database.execute("BEGIN IMMEDIATE")
+        try:
+            steps[number](Database(database, execute_plugins=False))
+            broken = database.execute("PRAGMA foreign_key_check").fetchall()
+            if broken:
+                raise sqlite3.IntegrityError(f"version {number} leaves {len(broken)} broken references")
+            database.execute(q.SET_META, {"key": "schema", "value": str(number)})
+            database.execute("COMMIT")
+        except BaseException:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
+        finally:
+            database.execute("PRAGMA foreign_keys = ON")

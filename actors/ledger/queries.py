@@ -1,0 +1,240 @@
+"""Every query of the ledger, named and described. Parameters are named after the columns they meet."""
+
+from __future__ import annotations
+
+# --- meta and fences ---------------------------------------------------------------------------------------------
+
+META = "SELECT key, value FROM meta"
+"""All of meta: schema version, boot counter, dropped writes."""
+
+META_VALUE = "SELECT value FROM meta WHERE key = :key"
+"""One value of meta."""
+
+SET_META = "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value"
+"""Set one value of meta."""
+
+COUNT_UP = (
+    "INSERT INTO meta (key, value) VALUES (:key, '1') "
+    "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING CAST(value AS INTEGER)"
+)
+"""Add one to a counter in meta and say what it is now (the boot counter, the stale writes dropped)."""
+
+FENCES = "SELECT writer, epoch FROM fences"
+"""The highest epoch seen of every writer."""
+
+SET_FENCE = (
+    "INSERT INTO fences (writer, epoch) VALUES (:writer, :epoch) ON CONFLICT (writer) DO UPDATE SET epoch = :epoch"
+)
+"""Raise a writer's fence."""
+
+# --- cases -------------------------------------------------------------------------------------------------------
+
+CASE = 'SELECT * FROM cases WHERE "case" = :case'
+"""One case."""
+
+CASES = 'SELECT * FROM cases ORDER BY priority DESC, coalesce(admitted, seen), seen, "case"'
+"""All cases, by priority, then age."""
+
+CASES_IN_STATES = (
+    "SELECT * FROM cases WHERE state IN (SELECT value FROM json_each(:states)) "
+    "OR (:uncleaned AND cleaned = 0 AND state IN (SELECT value FROM json_each(:ended))) "
+    'ORDER BY priority DESC, coalesce(admitted, seen), seen, "case"'
+)
+"""Cases in the given states (JSON list); with ``uncleaned`` also ended ones whose files are still there."""
+
+CASE_COUNTS = "SELECT state, count(*) AS number FROM cases GROUP BY state"
+"""How many cases are in each state."""
+
+KNOWN_CASES = (
+    'SELECT "case", identity, state, path, delivery_keys, seen, partial, reason FROM cases ORDER BY seen, "case"'
+)
+"""What the scanner needs of every case, oldest first."""
+
+ADD_CASE = (
+    'INSERT INTO cases ("case", identity, state, reason, path, plan_uid, study_uid, delivery_keys, seen) '
+    "VALUES (:case, :identity, :state, :reason, :path, :plan_uid, :study_uid, :delivery_keys, :at)"
+)
+"""A case seen for the first time."""
+
+SIGHT_CASE = (
+    "UPDATE cases SET identity = :identity, reason = :reason, path = :path, plan_uid = :plan_uid, "
+    'study_uid = :study_uid, delivery_keys = :delivery_keys WHERE "case" = :case'
+)
+"""A case that is not complete, seen again."""
+
+ADMIT_CASE = (
+    "UPDATE cases SET identity = :identity, state = :state, held_from = :held_from, reason = :reason, path = :path, "
+    "plan_uid = :plan_uid, study_uid = :study_uid, delivery_keys = :delivery_keys, partial = :partial, "
+    'supersedes = :supersedes, source = :source, admitted = :at, ended = NULL, cleaned = 0 WHERE "case" = :case'
+)
+"""A case complete: what it consists of is fixed from here on."""
+
+MOVE_CASE = (
+    "UPDATE cases SET state = :state, held_from = :held_from, reason = :reason, started = :started, ended = :ended, "
+    'cleaned = :cleaned WHERE "case" = :case'
+)
+"""A case in its next state."""
+
+EXPLAIN_CASE = 'UPDATE cases SET reason = :reason WHERE "case" = :case'
+"""Why a case is where it is."""
+
+SET_INTERPRETATION = 'UPDATE cases SET interpretation = :json WHERE "case" = :case'
+"""Replace the interpretation."""
+
+SET_VERDICT = 'UPDATE cases SET verdict = :json WHERE "case" = :case'
+"""Replace the verdict."""
+
+SET_PRIORITY = 'UPDATE cases SET priority = :priority WHERE "case" = :case'
+"""Change the priority."""
+
+SET_CLEANED = 'UPDATE cases SET cleaned = 1 WHERE "case" = :case'
+"""Run directories and working files are gone."""
+
+# --- deliveries --------------------------------------------------------------------------------------------------
+
+CLAIMS = 'SELECT key, "case" FROM deliveries WHERE key IN (SELECT value FROM json_each(:keys))'
+"""Who holds these deliveries (JSON list of keys)."""
+
+CLAIM = 'INSERT INTO deliveries (key, "case") VALUES (:key, :case) ON CONFLICT (key) DO UPDATE SET "case" = :case'
+"""Claim a delivery; who else may hold it was asked before, in the same transaction."""
+
+# --- beams -------------------------------------------------------------------------------------------------------
+
+ALL_BEAMS = 'SELECT * FROM beams ORDER BY "case", number'
+"""The beams of all cases."""
+
+BEAMS = 'SELECT * FROM beams WHERE "case" IN (SELECT value FROM json_each(:cases)) ORDER BY "case", number'
+"""The beams of these cases (JSON list)."""
+
+BEAM = 'SELECT * FROM beams WHERE "case" = :case AND number = :beam'
+"""One beam."""
+
+ADD_BEAM = "INSERT INTO beams (\"case\", number, name, state) VALUES (:case, :beam, :name, 'pending')"
+"""A beam of a case that is admitted."""
+
+MOVE_BEAM = (
+    'UPDATE beams SET state = :state, reason = :reason, progress = :progress WHERE "case" = :case AND number = :beam'
+)
+"""A beam in its next state."""
+
+EXPLAIN_BEAM = 'UPDATE beams SET reason = :reason WHERE "case" = :case AND number = :beam'
+"""Why a beam waits."""
+
+ASSIGN_BEAM = (
+    "UPDATE beams SET attempt = :attempt, host = :host, gpu = :gpu, progress = 0, reason = '' "
+    'WHERE "case" = :case AND number = :beam'
+)
+"""A beam is given to a GPU for one attempt."""
+
+RAISE_BEAM_PROGRESS = (
+    "UPDATE beams SET progress = max(progress, :progress) "
+    'WHERE "case" = :case AND number = :beam AND attempt = :attempt'
+)
+"""A beam's progress; never back within an attempt."""
+
+# --- attempts ----------------------------------------------------------------------------------------------------
+
+ATTEMPT = "SELECT * FROM attempts WHERE key = :key"
+"""One attempt."""
+
+ATTEMPTS = 'SELECT * FROM attempts WHERE "case" = :case ORDER BY rowid'
+"""The attempts of a case, oldest first."""
+
+OPEN_ATTEMPTS_OF = (
+    "SELECT * FROM attempts WHERE worker = :worker AND state IN (SELECT value FROM json_each(:states)) ORDER BY rowid"
+)
+"""The attempts that a worker is answerable for, oldest first."""
+
+LAST_ATTEMPT = 'SELECT * FROM attempts WHERE "case" = :case AND beam = :beam ORDER BY attempt DESC LIMIT 1'
+"""The latest attempt of a beam."""
+
+ADD_ATTEMPT = (
+    'INSERT INTO attempts (key, "case", beam, attempt, state, host, gpu, worker, epoch, run_dir, request) '
+    "VALUES (:key, :case, :beam, :attempt, 'intended', :host, :gpu, :worker, :epoch, :run_dir, :request)"
+)
+"""The intent of one run."""
+
+MOVE_ATTEMPT = (
+    "UPDATE attempts SET state = :state, evidence = :evidence, launched = :launched, ended = :ended, "
+    "progress = :progress WHERE key = :key"
+)
+"""An attempt in its next state."""
+
+RAISE_ATTEMPT_PROGRESS = (
+    "UPDATE attempts SET progress = max(progress, :progress) "
+    'WHERE "case" = :case AND beam = :beam AND attempt = :attempt'
+)
+"""An attempt's progress; never back."""
+
+# --- history -----------------------------------------------------------------------------------------------------
+
+ADD_EVENT = 'INSERT INTO events (at, "case", what, detail) VALUES (:at, :case, :what, :detail)'
+"""One line of history."""
+
+EVENTS_OF = 'SELECT * FROM events WHERE "case" = :case ORDER BY number'
+"""The history of one case (or of the system: the empty name), oldest first."""
+
+EVENTS_AFTER = "SELECT * FROM events WHERE number > :after ORDER BY number LIMIT :limit"
+"""The history of everything after a number, oldest first."""
+
+# --- hosts, GPUs, alarms -----------------------------------------------------------------------------------------
+
+HOST = "SELECT * FROM hosts WHERE host = :host"
+"""One host."""
+
+HOSTS = "SELECT * FROM hosts ORDER BY host"
+"""All hosts ever used."""
+
+SET_HOST = (
+    "INSERT INTO hosts (host, kind, state, reason, at) VALUES (:host, :kind, :state, :reason, :at) "
+    "ON CONFLICT (host) DO UPDATE SET kind = :kind, reason = :reason, "
+    "at = CASE state WHEN :state THEN at ELSE :at END, state = :state"
+)
+"""How a host is; ``at`` says since when."""
+
+GPU = 'SELECT * FROM gpus WHERE host = :host AND "index" = :index'
+"""One GPU."""
+
+GPUS = 'SELECT * FROM gpus ORDER BY host, "index"'
+"""All GPUs ever used."""
+
+SET_GPU = (
+    'INSERT INTO gpus (host, "index", uuid, state, reason, beam, at) '
+    "VALUES (:host, :index, :uuid, :state, :reason, :beam, :at) "
+    'ON CONFLICT (host, "index") DO UPDATE SET uuid = :uuid, reason = :reason, beam = :beam, '
+    "at = CASE state WHEN :state THEN at ELSE :at END, state = :state"
+)
+"""How a GPU is; ``at`` says since when."""
+
+ALARM = "SELECT * FROM alarms WHERE alarm = :alarm"
+"""One alarm that stands."""
+
+ALARMS = "SELECT * FROM alarms ORDER BY since, alarm"
+"""The alarms that stand, oldest first."""
+
+SET_ALARM = (
+    "INSERT INTO alarms (alarm, since, text) VALUES (:alarm, :at, :text) ON CONFLICT (alarm) DO UPDATE SET text = :text"
+)
+"""Raise an alarm, or bring its text up to date."""
+
+DROP_ALARM = "DELETE FROM alarms WHERE alarm = :alarm"
+"""Clear an alarm."""
+
+# --- operators' orders -------------------------------------------------------------------------------------------
+
+ADD_ORDER = (
+    'INSERT INTO commands ("order", kind, subject, argument, "user", at) '
+    "VALUES (:order, :kind, :subject, :argument, :user, :at) ON CONFLICT DO NOTHING RETURNING 1"
+)
+"""An operator's order; sent again it changes nothing."""
+
+SETTLE_ORDER = (
+    "UPDATE commands SET outcome = :outcome WHERE \"order\" = :order AND outcome = '' RETURNING kind, subject"
+)
+"""What became of an order; the first outcome stands."""
+
+OPEN_ORDERS = "SELECT * FROM commands WHERE outcome = '' ORDER BY at, rowid"
+"""Orders that are still to be carried out, oldest first."""
+
+ORDER = 'SELECT * FROM commands WHERE "order" = :order'
+"""One order."""

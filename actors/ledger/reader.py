@@ -1,0 +1,157 @@
+"""Read the ledger from outside its actor: commands and the page, whether the daemon is up or down."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from actors.ledger import reads
+from actors.ledger.backups import default_backups
+from actors.ledger.migrations import create_schema
+from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
+from actors.ledger.store import damaged
+from actors.ledger.transitions import refused
+from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HostRow, KnownCase, OrderRow
+from messages.states import CaseState
+
+T = TypeVar("T")
+_BUSY_S = 5.0
+
+
+class Reader:
+    """Read-only; holds no connection between calls, so it may be used from any thread and outlives a restore.
+
+    Every call sees one moment of the ledger. A ledger that was never made reads as an empty one. Raises MqiError when
+    the file is damaged, newer, older, or may not be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def cases(self, state: CaseState | None = None) -> tuple[CaseRow, ...]:
+        """All cases, or those in one state, by priority then age."""
+        if state is None:
+            return self._read(reads.all_cases)
+        return self._read(lambda database: reads.cases_in(database, frozenset({state})))
+
+    def case(self, case: str) -> CaseRow | None:
+        """One case with its beams; None: no such case."""
+        return self._read(lambda database: reads.one_case(database, case))
+
+    def attempts(self, case: str) -> tuple[AttemptRow, ...]:
+        """The attempts of a case, oldest first."""
+        return self._read(lambda database: reads.attempts_of(database, case))
+
+    def events(self, case: str) -> tuple[EventRow, ...]:
+        """The history of a case (empty name: of the system), oldest first."""
+        return self._read(lambda database: reads.events_of(database, case))
+
+    def events_after(self, number: int, limit: int = 1000) -> tuple[EventRow, ...]:
+        """The history of everything after event ``number``, oldest first."""
+        return self._read(lambda database: reads.events_after(database, number, limit))
+
+    def hosts(self) -> tuple[HostRow, ...]:
+        """Every host, by name."""
+        return self._read(reads.hosts)
+
+    def gpus(self) -> tuple[GpuRow, ...]:
+        """Every GPU, by host and index."""
+        return self._read(reads.gpus)
+
+    def alarms(self) -> tuple[AlarmRow, ...]:
+        """The alarms that stand, oldest first."""
+        return self._read(reads.alarms)
+
+    def orders(self) -> tuple[OrderRow, ...]:
+        """Operators' orders without an outcome, oldest first."""
+        return self._read(reads.open_orders)
+
+    def known_cases(self) -> tuple[KnownCase, ...]:
+        """Every case as the scanner sees it, oldest first."""
+        return self._read(reads.known_cases)
+
+    def counts(self) -> Mapping[CaseState, int]:
+        """How many cases are in each state, states without a case included."""
+        return self._read(reads.counts)
+
+    def meta(self) -> Mapping[str, str]:
+        """Schema version (``schema``), boot counter (``boot``), writes dropped by a fence (``stale_writes``)."""
+        return self._read(reads.meta)
+
+    def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            with _snapshot(self._path) as database:
+                return read(database)
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+                raise damaged(self._path, default_backups(self._path), str(error)) from error
+            raise refused(
+                f"The ledger cannot be read: {error}.",
+                kind="ledger-unreadable",
+                where=str(self._path),
+                remedy="Run this as the daemon's user, or let this user read the state folder.",
+            ) from error
+
+
+@contextmanager
+def _snapshot(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that sees one moment."""
+    with _connection(path) as database:
+        database.row_factory = sqlite3.Row
+        database.execute("PRAGMA query_only = ON")
+        database.execute("BEGIN")
+        _check_version(database, path)
+        yield database
+        database.execute("ROLLBACK")
+
+
+@contextmanager
+def _connection(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.exists():
+        with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
+            create_schema(database)
+            yield database
+        return
+    try:
+        database = _connect(path)
+    except sqlite3.OperationalError:
+        # While the daemon is down WAL wants to make files beside the ledger; who may only read makes a copy.
+        with tempfile.TemporaryDirectory(prefix="mqi-ledger-") as folder:
+            for suffix in ("", "-wal"):
+                beside = path.with_name(path.name + suffix)
+                if beside.exists():
+                    shutil.copyfile(beside, Path(folder) / beside.name)
+            with closing(_connect(Path(folder) / path.name)) as database:
+                yield database
+        return
+    with closing(database):
+        yield database
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=_BUSY_S)
+    try:
+        database.execute("SELECT 1 FROM sqlite_schema").fetchone()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _check_version(database: sqlite3.Connection, path: Path) -> None:
+    version = schema_version(database)
+    if version is None:
+        raise damaged(path, default_backups(path), "it has no tables of ours")
+    refuse_newer(version, path)
+    if version < SCHEMA_VERSION:
+        raise refused(
+            f"The ledger has version {version} of its tables; this program reads {SCHEMA_VERSION}.",
+            kind="ledger-older",
+            where=str(path),
+            remedy="Start the daemon once: it brings the ledger forward.",
+        )

@@ -1,0 +1,133 @@
+"""What is asked of the ledger, on an open connection: for the actor's answers and for the read-only reader alike."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from actors.ledger import queries as q
+from actors.ledger import rows
+from actors.ledger.codec import list_json
+from actors.ledger.transitions import ENDED_CASES
+from messages.ledger import (
+    AlarmRow,
+    AttemptRow,
+    AttemptsReport,
+    CaseReport,
+    CaseRow,
+    CasesReport,
+    EventRow,
+    GetAttempts,
+    GetCase,
+    GetCases,
+    GetKnownCases,
+    GetOrders,
+    GpuRow,
+    HostRow,
+    KnownCase,
+    KnownCasesReport,
+    OrderRow,
+    OrdersReport,
+)
+from messages.states import OPEN_ATTEMPTS, CaseState
+
+Query = GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders
+Report = CaseReport | CasesReport | AttemptsReport | KnownCasesReport | OrdersReport
+
+
+def answer(database: sqlite3.Connection, query: Query) -> Report:
+    """The report that answers a query."""
+    match query:
+        case GetCase(request_id=request, case=name):
+            return CaseReport(request, one_case(database, name), attempts_of(database, name))
+        case GetCases(request_id=request, states=states, uncleaned=uncleaned):
+            return CasesReport(request, cases_in(database, states, uncleaned=uncleaned))
+        case GetAttempts(request_id=request, worker=worker):
+            return AttemptsReport(request, open_attempts_of(database, worker))
+        case GetKnownCases(request_id=request):
+            return KnownCasesReport(request, known_cases(database))
+        case GetOrders(request_id=request):
+            return OrdersReport(request, open_orders(database))
+
+
+def one_case(database: sqlite3.Connection, case: str) -> CaseRow | None:
+    """A case with its beams; None: no such case."""
+    found = database.execute(q.CASE, {"case": case}).fetchall()
+    beams = database.execute(q.BEAMS, {"cases": list_json([case])})
+    return next(iter(rows.case_rows(found, beams)), None)
+
+
+def cases_in(
+    database: sqlite3.Connection, states: frozenset[CaseState], *, uncleaned: bool = False
+) -> tuple[CaseRow, ...]:
+    """Cases in these states, by priority then age; ``uncleaned`` adds ended ones with files left."""
+    values = {
+        "states": list_json(sorted(states)),
+        "uncleaned": int(uncleaned),
+        "ended": list_json(sorted(ENDED_CASES)),
+    }
+    found = database.execute(q.CASES_IN_STATES, values).fetchall()
+    beams = database.execute(q.BEAMS, {"cases": list_json([row["case"] for row in found])})
+    return rows.case_rows(found, beams)
+
+
+def all_cases(database: sqlite3.Connection) -> tuple[CaseRow, ...]:
+    """Every case, by priority then age."""
+    return rows.case_rows(database.execute(q.CASES).fetchall(), database.execute(q.ALL_BEAMS))
+
+
+def known_cases(database: sqlite3.Connection) -> tuple[KnownCase, ...]:
+    """Every case as the scanner needs it, oldest first."""
+    return tuple(map(rows.known_case, database.execute(q.KNOWN_CASES)))
+
+
+def attempts_of(database: sqlite3.Connection, case: str) -> tuple[AttemptRow, ...]:
+    """The attempts of a case, oldest first."""
+    return tuple(map(rows.attempt_row, database.execute(q.ATTEMPTS, {"case": case})))
+
+
+def open_attempts_of(database: sqlite3.Connection, worker: str) -> tuple[AttemptRow, ...]:
+    """The attempts that a worker has yet to bring to an end, oldest first."""
+    values = {"worker": worker, "states": list_json(sorted(OPEN_ATTEMPTS))}
+    return tuple(map(rows.attempt_row, database.execute(q.OPEN_ATTEMPTS_OF, values)))
+
+
+def open_orders(database: sqlite3.Connection) -> tuple[OrderRow, ...]:
+    """Orders without an outcome, oldest first."""
+    return tuple(map(rows.order_row, database.execute(q.OPEN_ORDERS)))
+
+
+def events_of(database: sqlite3.Connection, case: str) -> tuple[EventRow, ...]:
+    """The history of a case (empty name: of the system), oldest first."""
+    return tuple(map(rows.event_row, database.execute(q.EVENTS_OF, {"case": case})))
+
+
+def events_after(database: sqlite3.Connection, number: int, limit: int) -> tuple[EventRow, ...]:
+    """At most ``limit`` events of everything after event ``number``, oldest first."""
+    return tuple(map(rows.event_row, database.execute(q.EVENTS_AFTER, {"after": number, "limit": limit})))
+
+
+def hosts(database: sqlite3.Connection) -> tuple[HostRow, ...]:
+    """Every host, by name."""
+    return tuple(map(rows.host_row, database.execute(q.HOSTS)))
+
+
+def gpus(database: sqlite3.Connection) -> tuple[GpuRow, ...]:
+    """Every GPU, by host and index."""
+    return tuple(map(rows.gpu_row, database.execute(q.GPUS)))
+
+
+def alarms(database: sqlite3.Connection) -> tuple[AlarmRow, ...]:
+    """The alarms that stand, oldest first."""
+    return tuple(map(rows.alarm_row, database.execute(q.ALARMS)))
+
+
+def counts(database: sqlite3.Connection) -> Mapping[CaseState, int]:
+    """How many cases are in each state, states without a case included."""
+    found = {row["state"]: row["number"] for row in database.execute(q.CASE_COUNTS)}
+    return {state: found.get(state, 0) for state in CaseState}
+
+
+def meta(database: sqlite3.Connection) -> Mapping[str, str]:
+    """Schema version (``schema``), boot counter (``boot``), writes dropped by a fence (``stale_writes``)."""
+    return {row["key"]: row["value"] for row in database.execute(q.META)}

@@ -1,0 +1,34 @@
+"""Which version a ledger's tables have."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from actors.ledger import queries as q
+from actors.ledger.transitions import refused
+
+SCHEMA_VERSION = 1
+"""Of schema.sql."""
+
+
+def schema_version(database: sqlite3.Connection) -> int | None:
+    """Version of the tables; None when they are not a ledger's."""
+    try:
+        row = database.execute(q.META_VALUE, {"key": "schema"}).fetchone()
+    except sqlite3.OperationalError as error:
+        if "no such table" not in str(error):
+            raise
+        return None
+    return None if row is None else int(row[0])
+
+
+def refuse_newer(version: int, path: Path) -> None:
+    """MqiError when a later version of this program wrote the file."""
+    if version > SCHEMA_VERSION:
+        raise refused(
+            f"The ledger has version {version} of its tables; this program knows up to {SCHEMA_VERSION}.",
+            kind="ledger-newer",
+            where=str(path),
+            remedy="Run the newer program, or restore a backup that this one made.",
+        )

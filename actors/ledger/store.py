@@ -1,0 +1,127 @@
+"""Open the ledger's file: created whole, checked, migrated forward; damaged, foreign or newer ones are refused."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from actors.errors import MqiError
+from actors.ledger import queries as q
+from actors.ledger.backups import backup_to, default_backups, make_durable, newest_backup
+from actors.ledger.disk import refuse_network
+from actors.ledger.migrations import create_schema, migrate
+from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
+from actors.ledger.transitions import refused
+
+BUSY_S = 5.0
+"""How long a statement waits for another process (a backup, a shell) before it fails."""
+
+
+def open_store(path: Path, backups: Path | None = None) -> sqlite3.Connection:
+    """The ledger's one writing connection, in autocommit mode (transactions are begun by hand), rows by name.
+
+    path: the file; made if it is missing and never existed. backups: folder of its backups (default: beside it).
+    Raises MqiError: network file system, damaged, missing while there are backups, newer schema.
+    """
+    backups = backups or default_backups(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    refuse_network(path.parent)
+    if not path.exists():
+        _create(path, backups)
+    database = None
+    try:
+        database = _connect(path)
+        _check(database, path, backups)
+        _migrate(database, path, backups)
+    except sqlite3.DatabaseError as error:
+        _close(database)
+        if _is_damage(error):
+            raise damaged(path, backups, str(error)) from error
+        raise refused(
+            f"The ledger cannot be opened: {error}.",
+            kind="ledger-unusable",
+            where=str(path),
+            remedy="Make the folder and its files writable for the daemon's user, with room on the disk.",
+        ) from error
+    except BaseException:
+        _close(database)
+        raise
+    return database
+
+
+def next_boot(path: Path, backups: Path | None = None) -> int:
+    """Count one more start of the daemon and say which it is (1 at first); on the disk before it returns."""
+    database = open_store(path, backups)
+    try:
+        row = database.execute(q.COUNT_UP, {"key": "boot"}).fetchone()
+        return int(row[0])
+    finally:
+        database.close()
+
+
+def damaged(path: Path, backups: Path, evidence: str) -> MqiError:
+    """The error of a ledger that cannot be trusted: it names the way back, and nothing is replaced."""
+    last = newest_backup(backups)
+    if last is not None:
+        remedy = f"Go back to the last backup: mqi-actors restore {last}"
+    else:
+        remedy = f"There is no backup in {backups}; move the file away to begin with an empty ledger."
+    return refused(f"The ledger is damaged: {evidence}.", kind="ledger-damaged", where=str(path), remedy=remedy)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    database.row_factory = sqlite3.Row
+    database.execute("PRAGMA journal_mode = WAL")
+    database.execute("PRAGMA synchronous = FULL")
+    database.execute("PRAGMA foreign_keys = ON")
+    return database
+
+
+def _create(path: Path, backups: Path) -> None:
+    """A new ledger appears whole: an empty or half-made file is therefore always damage."""
+    last = newest_backup(backups)
+    if last is not None:
+        raise refused(
+            "The ledger is gone, but it has a backup; an empty one would run every case again.",
+            kind="ledger-missing",
+            where=str(path),
+            remedy=f"Go back to it: mqi-actors restore {last} (or move {backups} away to begin with an empty ledger)",
+        )
+    new = path.with_name(f"{path.name}.new")
+    for leftover in (new, new.with_name(f"{new.name}-journal")):
+        leftover.unlink(missing_ok=True)
+    database = sqlite3.connect(new, isolation_level=None)
+    try:
+        create_schema(database)
+    finally:
+        database.close()
+    make_durable(new, path)
+
+
+def _check(database: sqlite3.Connection, path: Path, backups: Path) -> None:
+    findings = [row[0] for row in database.execute("PRAGMA quick_check(3)")]
+    if findings != ["ok"]:
+        raise damaged(path, backups, "; ".join(" ".join(text.split()) for text in findings))
+    version = schema_version(database)
+    if version is None:
+        raise damaged(path, backups, "it has no tables of ours")
+    refuse_newer(version, path)
+
+
+def _migrate(database: sqlite3.Connection, path: Path, backups: Path) -> None:
+    version = schema_version(database)
+    if version is not None and version < SCHEMA_VERSION:
+        backups.mkdir(parents=True, exist_ok=True)
+        backup_to(path, backups / f"before-version-{SCHEMA_VERSION}.sqlite")
+        migrate(database, version)
+
+
+def _is_damage(error: sqlite3.DatabaseError) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _close(database: sqlite3.Connection | None) -> None:
+    if database is not None:
+        database.close()
