@@ -62,6 +62,8 @@ class EngineProfile(_Frozen):
     output_format: Literal["raw"] = "raw"
     scale: Literal["counts", "meterset"]
     """What one unit of spot weight means to the engine: monitor counts, or MU."""
+    histories_per_mu: float = 0.0
+    """Dialect ``moqui``: histories of one MU at the lowest energy; bounds what cutting to whole histories loses."""
     shorten: int = 1
     """K: counts are divided by K with cumulative rounding and the dose is multiplied by K."""
     dose_factor: float = 1.0

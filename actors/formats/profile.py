@@ -46,9 +46,25 @@ def parse_profile(table: dict[str, Any], where: str) -> EngineProfile:
     except ValidationError as error:
         sentences = "; ".join(_sentence(detail["loc"], detail["type"], detail["msg"]) for detail in error.errors())
         raise _error(f"The engine profile is wrong: {sentences}.", where, "Mend these keys.") from None
-    if profile.geometry != "ct" and profile.grid is None:
-        raise _error("The engine profile is wrong: grid: it is needed unless geometry is ct.", where, "Add a [grid].")
+    wrong = next((what for is_wrong, what in _contradictions(profile) if is_wrong), "")
+    if wrong:
+        raise _error(f"The engine profile is wrong: {wrong}.", where, "Mend these keys.")
     return profile
+
+
+def _contradictions(profile: EngineProfile) -> tuple[tuple[bool, str], ...]:
+    """(is it so, what is wrong) of keys that are right one by one but not together."""
+    log_plan = profile.dialect == "moqui"
+    return (
+        (profile.geometry != "ct" and profile.grid is None, "grid: it is needed unless geometry is ct"),
+        (log_plan != (profile.scale == "meterset"), "scale: moqui takes meterset, moqui-smc takes counts"),
+        (profile.shorten < 1, "shorten: it is 1 or more"),
+        (log_plan and profile.shorten != 1, "shorten: it divides counts, which moqui does not take"),
+        (log_plan and profile.histories_per_mu <= 0, "histories_per_mu: moqui needs it to bound the truncation loss"),
+        (profile.dose_factor <= 0, "dose_factor: it is positive"),
+        (profile.energies_mev[0] >= profile.energies_mev[1], "energies_mev: the lowest comes first"),
+        (not profile.command, "command: it is empty"),
+    )
 
 
 def _path(name: str, search: Path) -> Path:

@@ -28,7 +28,7 @@ ROW = np.dtype(
         ("flags", ">u2"),
     ]
 )
-# 0x0001, 0x4001, 0x8001 and 0xC001 are rows with the beam on; a row without a measured size saw no beam, whatever its flag.
+# 0x0001, 0x4001, 0x8001 and 0xC001 are rows with the beam on; a row without a measured size saw no beam all the same.
 BEAM_ON = 0x0001
 
 

@@ -1,0 +1,192 @@
+"""The CT of a case: the facts in its headers that decide whether an engine reads it rightly, and its grid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from actors.errors import CaseError
+from actors.formats import plan_values as values
+from actors.formats.plan_context import BeamContext
+from actors.formats.reading import MIB
+from messages.engine import EngineProfile, Grid
+
+LIMIT = 64 * MIB
+MAX_SLICES = 2000
+_POSITION_TOLERANCE_MM = 0.01
+_AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+_OVERRIDES = {"REL_MASS_DENSITY", "REL_ELEC_DENSITY", "REL_STOP_RATIO", "MASS_DENSITY", "ELEM_FRACTION"}
+
+
+@dataclass(frozen=True, slots=True)
+class CtSlice:
+    """Header of one CT image."""
+
+    where: str
+    uid: str
+    frame_of_reference: str
+    patient_position: str
+    rows: int
+    columns: int
+    spacing_mm: tuple[float, ...]
+    """Between rows (y), between columns (x)."""
+    thickness_mm: float
+    origin_mm: tuple[float, ...]
+    """Centre of the first pixel, DICOM patient axes."""
+    orientation: tuple[float, ...]
+    slope: float
+    intercept: float
+    bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class CtVolume:
+    """All slices of one CT, ascending in z."""
+
+    slices: tuple[CtSlice, ...]
+
+    def grid(self, isocentre_mm: tuple[float, float, float]) -> Grid:
+        """The grid that the engine scores in; origin: first voxel's centre minus the isocentre, DICOM patient axes."""
+        first = self.slices[0]
+        pitch = _pitch(self.slices)
+        x, y, z = (place - centre for place, centre in zip(first.origin_mm, isocentre_mm, strict=True))
+        return Grid(
+            size=(first.columns, first.rows, len(self.slices)),
+            spacing_mm=(first.spacing_mm[1], first.spacing_mm[0], pitch),
+            origin_mm=(x, y, z),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A DICOM file of the case folder: its modality, and what was read of it."""
+
+    modality: str
+    slice: CtSlice | None = None
+    overrides: tuple[str, ...] = ()
+    """Of a structure set: names of regions whose density it overrides."""
+
+
+def classify(data: bytes, where: str) -> Classified:
+    """Header facts of any DICOM file beside the plan; pixel data are not decoded. CaseError ``dicom-damaged``."""
+    try:
+        dataset = pydicom.dcmread(BytesIO(data), specific_tags=None, stop_before_pixels=True)
+        modality = values.text(dataset, "Modality")
+        if modality == "CT":
+            return Classified(modality, slice=_slice(dataset, where))
+        if modality == "RTSTRUCT":
+            return Classified(modality, overrides=_overrides(dataset))
+        return Classified(modality)
+    except (InvalidDicomError, AttributeError, EOFError, KeyError, OSError, TypeError, ValueError) as error:
+        raise CaseError(
+            f"A DICOM file of the case cannot be read: {error}.", where, "Send the file again.", "dicom-damaged"
+        ) from None
+
+
+def volume_of(slices: Sequence[CtSlice], profile: EngineProfile) -> CtVolume:
+    """The CT as the engine reads it; CaseError ``ct-…`` for whatever it would silently get wrong."""
+    if not 2 <= len(slices) <= MAX_SLICES:
+        raise CaseError(
+            f"The case has {len(slices)} CT slices; the profile {profile.name} needs its CT.",
+            "",
+            "Send the CT of the plan with the case.",
+            "ct-missing",
+        )
+    ordered = sorted(slices, key=lambda one: one.origin_mm[2:3])
+    for one in ordered:
+        kind, what = _refused_slice(one, ordered[0], profile)
+        if kind:
+            raise CaseError(
+                f"The CT {what}; the engine would silently get it wrong.", one.where, "Resample the CT.", kind
+            )
+    kind, what = _refused_stack(ordered)
+    if kind:
+        raise CaseError(f"The CT {what}.", ordered[0].where, "Send every slice once, or resample the CT.", kind)
+    return CtVolume(tuple(ordered))
+
+
+def _slice(dataset: Dataset, where: str) -> CtSlice:
+    context = BeamContext(where)
+    return CtSlice(
+        where=where,
+        uid=values.text(dataset, "SOPInstanceUID"),
+        frame_of_reference=values.text(dataset, "FrameOfReferenceUID"),
+        patient_position=values.text(dataset, "PatientPosition"),
+        rows=values.whole(dataset, "Rows", context, default=0),
+        columns=values.whole(dataset, "Columns", context, default=0),
+        spacing_mm=values.numbers(dataset, "PixelSpacing", context),
+        thickness_mm=values.number(dataset, "SliceThickness", context) or 0.0,
+        origin_mm=values.numbers(dataset, "ImagePositionPatient", context),
+        orientation=values.numbers(dataset, "ImageOrientationPatient", context),
+        slope=values.required(dataset, "RescaleSlope", context),
+        intercept=values.required(dataset, "RescaleIntercept", context),
+        bits=values.whole(dataset, "BitsAllocated", context, default=0),
+    )
+
+
+def _overrides(dataset: Dataset) -> tuple[str, ...]:
+    names = {
+        roi.get("ROINumber"): values.text(roi, "ROIName") for roi in values.items(dataset, "StructureSetROISequence")
+    }
+    found = []
+    for observation in values.items(dataset, "RTROIObservationsSequence"):
+        properties = values.items(observation, "ROIPhysicalPropertiesSequence")
+        if any(values.text(one, "ROIPhysicalProperty").upper() in _OVERRIDES for one in properties):
+            found.append(names.get(observation.get("ReferencedROINumber"), "unnamed"))
+    return tuple(found)
+
+
+def _refused_slice(one: CtSlice, first: CtSlice, profile: EngineProfile) -> tuple[str, str]:
+    """(kind, what is wrong) of one slice; two empty texts when nothing is."""
+    if len(one.origin_mm) != 3 or len(one.spacing_mm) != 2 or len(one.orientation) != 6:
+        return "ct-geometry-missing", "has no position, spacing or orientation"
+    checks = (
+        (
+            one.patient_position not in profile.patient_positions,
+            "ct-position",
+            f"lies {one.patient_position or 'unstated'}",
+        ),
+        (
+            not np.allclose(one.orientation, _AXIAL, atol=1e-4),
+            "ct-orientation",
+            "is not axial (ImageOrientationPatient)",
+        ),
+        (abs(one.spacing_mm[0] - one.spacing_mm[1]) > 1e-4, "ct-pixels", "has pixels that are not square"),
+        (one.slope != int(one.slope) or one.slope == 0, "ct-slope", f"has the rescale slope {one.slope:g}"),
+        (one.rows > one.columns, "ct-rows", f"has more rows ({one.rows}) than columns ({one.columns})"),
+        (one.bits != 16, "ct-bits", f"has {one.bits} bits per pixel, not 16"),
+        (_grid_of(one) != _grid_of(first), "ct-mixed", "has slices of different size, spacing, scale or place"),
+    )
+    return next(((kind, what) for wrong, kind, what in checks if wrong), ("", ""))
+
+
+def _grid_of(one: CtSlice) -> tuple[object, ...]:
+    return (
+        one.rows,
+        one.columns,
+        one.spacing_mm,
+        tuple(round(place, 2) for place in one.origin_mm[:2]),
+        one.frame_of_reference,
+        one.slope,
+        one.intercept,
+    )
+
+
+def _refused_stack(ordered: Sequence[CtSlice]) -> tuple[str, str]:
+    steps = np.diff([one.origin_mm[2] for one in ordered])
+    if np.ptp(steps) > _POSITION_TOLERANCE_MM or steps.min() <= 0:
+        return "ct-gap", f"has slices {steps.min():.2f} to {steps.max():.2f} mm apart: one is missing or doubled"
+    pitch = _pitch(ordered)
+    if any(abs(one.thickness_mm - pitch) > _POSITION_TOLERANCE_MM for one in ordered):
+        return "ct-thickness", f"has slices {pitch:.2f} mm apart that are {ordered[0].thickness_mm:.2f} mm thick"
+    return "", ""
+
+
+def _pitch(ordered: Sequence[CtSlice]) -> float:
+    return round((ordered[-1].origin_mm[2] - ordered[0].origin_mm[2]) / (len(ordered) - 1), 6)
