@@ -1,0 +1,1 @@
+"""Tests; a package only so that ``tests.kit`` and ``tests.promises`` have unmistakable names."""

@@ -1,0 +1,57 @@
+"""For all tests: quiet logs, no stray thread or process, one way to draw examples."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from loguru import logger
+
+ROOT = Path(__file__).resolve().parent.parent
+if str(ROOT) not in sys.path:
+    sys.path.insert(0, str(ROOT))
+
+from tests.kit.leaks import children, strays, threads  # noqa: E402 - the line above makes it importable
+from tests.kit.waiting import wait_until  # noqa: E402
+
+LEAKS_GONE_WITHIN_S = 3.0
+
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Logs go to pytest's own capture only: shown for a test that fails, nowhere else."""
+    logger.remove()
+    logger.add(_to_logging, format="{message}", level="DEBUG")
+
+
+def _to_logging(message: object) -> None:
+    record = message.record  # type: ignore[attr-defined]  # loguru's Message is a str with a record
+    logging.getLogger(record["name"] or "log").log(min(record["level"].no, logging.CRITICAL), record["message"])
+
+
+@pytest.fixture(autouse=True)
+def no_leaks() -> Iterator[None]:
+    """A test leaves no thread and no child process; they are named."""
+    threads_before, children_before = threads(), children()
+    yield
+    try:
+        wait_until(lambda: not strays(threads_before, children_before), LEAKS_GONE_WITHIN_S)
+    except AssertionError:
+        pytest.fail(f"left behind: {', '.join(strays(threads_before, children_before))}", pytrace=False)
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[str]]:
+    """Lines that the log has from here on: ``LEVEL message``."""
+    lines: list[str] = []
+    sink = logger.add(lambda line: lines.append(line.rstrip("\n")), format="{level} {message}", level="DEBUG")
+    yield lines
+    logger.remove(sink)
