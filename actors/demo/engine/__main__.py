@@ -1,0 +1,20 @@
+"""``python -m actors.demo.engine [FILE]``; FILE is ``moqui_tps.in`` where none is given, as with the real engine."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several engines share this machine's cores; before numpy is loaded
+
+
+def main(arguments: list[str]) -> int:
+    """Run the engine on the input file named; the exit status."""
+    from actors.demo.engine.run import run_engine  # noqa: PLC0415 - numpy reads the environment when it is imported
+
+    return run_engine(Path(arguments[0] if arguments else "moqui_tps.in"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
