@@ -63,3 +63,53 @@ class DiskState:
 
     roomy: bool
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubscribeDisk:
+    """Tell me every DiskState from now on (and the last one at once)."""
+
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class MachineHealth:
+    """The daemon's own machine. None: not told."""
+
+    memory_percent: float | None = None
+    """Of its memory, in use."""
+    load: float | None = None
+    """Processes that ran or waited, mean of one minute."""
+    temperature_c: float | None = None
+    """Of its hottest sensor."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiskHealth:
+    """One disk that new work needs."""
+
+    label: str
+    """``state``, ``results``, ``workspace:<host>``."""
+    path: str
+    free_gb: float | None
+    """None: it does not answer."""
+    min_free_gb: float
+    low: bool
+    """No new work starts."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetHealth:
+    """Console → monitor; answered HealthReport."""
+
+    request_id: str
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    request_id: str
+    alarms: tuple[Alarm, ...]
+    """Oldest first; also those that the ledger could not take."""
+    machine: MachineHealth
+    disks: tuple[DiskHealth, ...]

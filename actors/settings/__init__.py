@@ -2,7 +2,7 @@
 
 from actors.settings.changes import Changes, diff, merged
 from actors.settings.loading import load, parse, template
-from actors.settings.model import HostSettings, Monitor, Settings
+from actors.settings.model import HostSettings, MonitorSettings, Settings
 from actors.settings.places import SHIPPED
 from actors.settings.problems import SettingsError
 
@@ -10,7 +10,7 @@ __all__ = [
     "SHIPPED",
     "Changes",
     "HostSettings",
-    "Monitor",
+    "MonitorSettings",
     "Settings",
     "SettingsError",
     "diff",

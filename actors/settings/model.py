@@ -202,11 +202,11 @@ class Compute(Section):
     """Of one process; one that grows beyond it is replaced."""
 
 
-class Monitor(Section):
+class MonitorSettings(Section):
     """From when on something is an alarm."""
 
     interval_s: Seconds = 5.0
-    gpu_temperature_c: Annotated[float, Field(gt=0)] = 87.0
+    gpu_temperature_c: Annotated[float, Field(gt=0)] = 90.0
     machine_temperature_c: Annotated[float, Field(gt=0)] = 95.0
     """Of this machine's sensors."""
     memory_percent: Annotated[float, Field(gt=0, le=100)] = 95.0
@@ -244,7 +244,7 @@ class Settings(Section):
     hosts: Annotated[tuple[HostSettings, ...], Field(strict=False), AfterValidator(_some)]
     retry: Retry = Retry()
     compute: Compute = Compute()
-    monitor: Monitor = Monitor()
+    monitor: MonitorSettings = MonitorSettings()
     backup: Backup = Backup()
     console: Console = Console()
 

@@ -1,0 +1,281 @@
+"""The monitor actor: looks at an interval, is told the rest, and tells the ledger, the log and who waits for room."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from actors.errors import MqiError
+from actors.monitor.alarms import AlarmBook, Change, Condition, Raised
+from actors.monitor.disks import Disk, disk_conditions, disk_state
+from actors.monitor.fleet import Fleet
+from actors.monitor.machine import machine_conditions, read_machine
+from actors.monitor.outbox import Outbox
+from actors.monitor.restarts import Unrest
+from actors.settings import MonitorSettings
+from actors.supervision import Actor, Context, Exited, TaskFailed, TaskScope, Up
+from messages.address import Mailbox
+from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost
+from messages.ledger import AlarmRow, ClearAlarm, RaiseAlarm, Write, WriteRefused, Written
+from messages.operators import (
+    Alarm,
+    AlarmCleared,
+    AlarmRaised,
+    DiskState,
+    GetHealth,
+    HealthReport,
+    MachineHealth,
+    SubscribeDisk,
+)
+from messages.scheduling import WorkerReport
+
+SENSORS_EVERY = 6
+"""Of so many looks at the machine one also asks the temperature sensors."""
+SILENT_S = 30.0
+"""A disk that did not answer for so long cannot be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """To myself: compare what is with what stands."""
+
+
+@dataclass(frozen=True, slots=True)
+class _DiskSeen:
+    label: str
+    free_bytes: int | None
+    fault: str
+
+
+@dataclass(frozen=True, slots=True)
+class _MachineSeen:
+    health: MachineHealth
+
+
+@dataclass(frozen=True, slots=True)
+class _Stood:
+    """From the ledger's file: alarms that stood before this incarnation."""
+
+    alarms: tuple[Alarm, ...]
+
+
+class Monitor(Actor):
+    """Health of everything, and the only one who raises and clears alarms.
+
+    ``standing`` reads the alarms that the ledger has; it may block, and is called in a task. ``hosts``: addresses of
+    the hosts' controls. ``disks``: (label, folder, least free GB) of what new work needs. ``room_for``: who is told
+    DiskState, besides those that subscribe.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        ledger: Mailbox,
+        standing: Callable[[], tuple[AlarmRow, ...]],
+        hosts: tuple[Mailbox, ...],
+        disks: tuple[tuple[str, Path, float], ...],
+        thresholds: MonitorSettings,
+        interval_s: float,
+        room_for: tuple[Mailbox, ...] = (),
+    ) -> None:
+        super().__init__(context)
+        self._ledger, self._standing, self._hosts = ledger, standing, hosts
+        self._thresholds, self._interval_s = thresholds, interval_s
+        self._disks = {label: Disk(label, str(path), least) for label, path, least in disks}
+        self._disk_at: dict[str, float] = {}
+        self._room: DiskState | None = None
+        self._room_for: dict[str, Mailbox] = {listener.id: listener for listener in room_for}
+        self._machine = MachineHealth()
+        self._fleet = Fleet()
+        self._unrest = Unrest()
+        self._book = AlarmBook()
+        self._adopted = False
+        self._outbox = Outbox()
+
+    def started(self) -> None:
+        for address in (*self._hosts, *self._room_for.values()):
+            self.watch(address)
+        self.task("standing alarms", self._read_standing)
+        for disk in self._disks.values():
+            self._disk_at[disk.label] = self._now
+            self.task(f"disk {disk.label}", lambda scope, disk=disk: self._watch_disk(scope, disk))  # type: ignore[misc]
+        self.task("machine", self._watch_machine)
+        self.after(min(1.0, self._interval_s), _Look())
+
+    def receive(self, message: object) -> None:
+        match message:
+            case _Look():
+                self._look()
+                self.after(self._interval_s, message)
+            case _DiskSeen() | _MachineSeen() | _Stood():
+                self._seen(message)
+            case HostObserved() | GpusObserved() | WorkerReport():
+                self._told(message)
+            case AlarmRaised() | AlarmCleared() | SubscribeDisk() | GetHealth():
+                self._asked(message)
+            case Up() | Exited():
+                self._news(message)
+            case Written() | WriteRefused():
+                self._answered(message)
+            case TaskFailed():
+                raise message.error
+            case _:
+                self.log.warning("the monitor does not know {}", type(message).__name__)
+
+    # -- looking
+
+    @property
+    def _now(self) -> float:
+        return self.context.system.timers.now()
+
+    def _look(self) -> None:
+        for label, at in self._disk_at.items():
+            if self._now - at > max(SILENT_S, 3 * self._interval_s):
+                self._disks[label] = self._disks[label].seen(None)
+        self._tell_room()
+        if self._adopted:
+            self._do(self._book.look(self._conditions(), self._now, _time_of_day()))
+        self._send()
+
+    def _conditions(self) -> dict[str, Condition]:
+        standing = frozenset(alarm.id for alarm in self._book.standing)
+        system = self.context.system
+        return {
+            **disk_conditions(tuple(self._disks.values())),
+            **self._fleet.conditions(standing, self._thresholds.gpu_temperature_c),
+            **machine_conditions(
+                self._machine,
+                standing,
+                temperature_c=self._thresholds.machine_temperature_c,
+                memory_percent=self._thresholds.memory_percent,
+            ),
+            **self._unrest.conditions(system.snapshot(), system.dead_letters.total, self._now),
+        }
+
+    def _seen(self, message: _DiskSeen | _MachineSeen | _Stood) -> None:
+        match message:
+            case _DiskSeen(label, free_bytes, fault):
+                self._disk_at[label] = self._now
+                self._disks[label] = self._disks[label].seen(free_bytes, fault)
+            case _MachineSeen(health):
+                warmth = self._machine.temperature_c if health.temperature_c is None else health.temperature_c
+                self._machine = replace(health, temperature_c=warmth)
+            case _Stood(alarms):
+                self._book.adopt(alarms)
+                self._adopted = True
+
+    def _told(self, message: HostObserved | GpusObserved | WorkerReport) -> None:
+        match message:
+            case HostObserved():
+                if note := self._fleet.host(message):
+                    self._outbox.put(f"host {note.host}", note)
+                    self._send()
+            case GpusObserved():
+                self._fleet.gpus[message.host] = message
+            case WorkerReport():
+                self._fleet.workers[message.worker] = message
+
+    def _asked(self, message: AlarmRaised | AlarmCleared | SubscribeDisk | GetHealth) -> None:
+        match message:
+            case AlarmRaised(id_, text):
+                self._do(self._book.raise_(id_, text, _time_of_day()))
+                self._send()
+            case AlarmCleared(id_):
+                self._outbox.put(f"alarm {id_}", ClearAlarm(id_))  # the ledger may have it from before this start
+                self._do(self._book.clear(id_))
+                self._send()
+            case SubscribeDisk(listener):
+                self._room_for[listener.id] = listener
+                if self._room is not None:
+                    listener.tell(self._room)
+            case GetHealth(request_id, reply_to):
+                disks = tuple(disk.health for disk in self._disks.values())
+                reply_to.tell(HealthReport(request_id, self._book.standing, self._machine, disks))
+
+    def _news(self, message: Up | Exited) -> None:
+        """A host's control, or one who waits for room, came up or went."""
+        for control in self._hosts:
+            if control.id == message.id and isinstance(message, Up):
+                control.tell(SubscribeHost(self.address))
+            elif control.id == message.id and isinstance(message, Exited) and message.cause is not None:
+                self._lost(message.id.split("/")[-2], message.cause)
+        listener = self._room_for.get(message.id)
+        if listener is not None and isinstance(message, Up) and self._room is not None:
+            listener.tell(self._room)
+
+    def _lost(self, host: str, cause: BaseException) -> None:
+        """The host's control crashed: nothing is known of the host until it is up again."""
+        known = self._fleet.hosts.get(host)
+        if known is not None:
+            reason = f"its control is restarted: {cause}"
+            self._told(replace(known, at=_time_of_day(), state=HostState.SUSPENDED, reason=reason))
+
+    # -- telling
+
+    def _tell_room(self) -> None:
+        """Once every disk was judged, and then whenever the answer changes."""
+        disks = tuple(self._disks.values())
+        if any(disk.free_gb is None and not disk.fault for disk in disks):
+            return
+        room = disk_state(disks)
+        if self._room is None or room.roomy != self._room.roomy:
+            self._room = room
+            for listener in self._room_for.values():
+                listener.tell(room)
+
+    def _do(self, changes: tuple[Change, ...]) -> None:
+        for change in changes:
+            alarm = change.alarm
+            if isinstance(change, Raised):
+                self.log.bind(alarm=alarm.id).warning("ALARM {}: {}", alarm.id, alarm.text)
+                self._outbox.put(f"alarm {alarm.id}", RaiseAlarm(alarm.id, alarm.text))
+            else:
+                self.log.bind(alarm=alarm.id).info("alarm over: {}", alarm.id)
+                self._outbox.put(f"alarm {alarm.id}", ClearAlarm(alarm.id))
+
+    def _send(self) -> None:
+        if due := self._outbox.next(self._now):
+            request_id, records = due
+            self._ledger.tell(Write(request_id, self.address, self.address.id, self.epoch, records))
+
+    def _answered(self, message: Written | WriteRefused) -> None:
+        if isinstance(message, Written):
+            self._outbox.written(message.request_id)
+            self._send()
+        else:
+            self._outbox.refused(message.request_id)
+
+    # -- in tasks
+
+    def _read_standing(self, scope: TaskScope) -> _Stood:
+        del scope
+        with contextlib.suppress(MqiError):  # what the ledger cannot tell now is judged anew
+            return _Stood(tuple(Alarm(row.alarm, row.since, row.text) for row in self._standing()))
+        return _Stood(())
+
+    def _watch_disk(self, scope: TaskScope, disk: Disk) -> None:
+        while True:
+            try:
+                seen = _DiskSeen(disk.label, shutil.disk_usage(disk.path).free, "")
+            except OSError as error:
+                seen = _DiskSeen(disk.label, None, error.strerror or str(error))
+            scope.tell(seen)
+            if scope.wait(self._interval_s):
+                return
+
+    def _watch_machine(self, scope: TaskScope) -> None:
+        count = 0
+        while True:
+            scope.tell(_MachineSeen(read_machine(temperatures=count % SENSORS_EVERY == 0)))
+            count += 1
+            if scope.wait(self._interval_s):
+                return
+
+
+def _time_of_day() -> datetime:
+    return datetime.now().astimezone()

@@ -1,0 +1,87 @@
+"""Alarms: raised once when a condition holds for long enough, cleared once when it is over. No clock in here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from messages.operators import Alarm
+
+OWN_PREFIXES = ("disk:", "host:", "gpus:", "gpu:", "machine:", "actor:", "dead-letters")
+"""Ids of the alarms that the monitor itself judges: how those that an earlier run left behind are told apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Something that is wrong now."""
+
+    text: str
+    """What, where, what to do."""
+    gist: str
+    """What of the text matters: an alarm that stands is told again only when this changes."""
+    grace_s: float = 0.0
+    """It must hold for so long before it is an alarm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    alarm: Alarm
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    alarm: Alarm
+
+
+Change = Raised | Cleared
+
+
+class AlarmBook:
+    """The alarms that stand. ``now`` is monotonic seconds, ``at`` the time of day."""
+
+    def __init__(self) -> None:
+        self._standing: dict[str, Alarm] = {}
+        self._gists: dict[str, str] = {}  # of the monitor's own; all others are cleared by who raised them
+        self._seen: dict[str, float] = {}
+
+    @property
+    def standing(self) -> tuple[Alarm, ...]:
+        """Oldest first."""
+        return tuple(sorted(self._standing.values(), key=lambda alarm: (alarm.since, alarm.id)))
+
+    def adopt(self, alarms: Iterable[Alarm]) -> None:
+        """Those that stood before this start; what has been raised since is newer and stays."""
+        for alarm in alarms:
+            if alarm.id not in self._standing:
+                self._standing[alarm.id] = alarm
+                if alarm.id.startswith(OWN_PREFIXES):
+                    self._gists[alarm.id] = ""
+
+    def look(self, conditions: Mapping[str, Condition], now: float, at: datetime) -> tuple[Change, ...]:
+        """Compare what is wrong with what stands: the monitor's own alarms follow the conditions."""
+        self._seen = {id_: self._seen.get(id_, now) for id_ in conditions}
+        over = [id_ for id_ in self._gists if id_ not in conditions]
+        changes: list[Change] = [change for id_ in over for change in self.clear(id_)]
+        for id_, condition in conditions.items():
+            stands = id_ in self._standing
+            ripe = now - self._seen[id_] >= condition.grace_s
+            if (ripe or stands) and self._gists.get(id_) != condition.gist:
+                changes += self.raise_(id_, condition.text, at)
+                self._gists[id_] = condition.gist
+        return tuple(changes)
+
+    def raise_(self, id_: str, text: str, at: datetime) -> tuple[Change, ...]:
+        """An alarm stands from now on; nothing to tell when it does already, with the same text."""
+        known = self._standing.get(id_)
+        if known is not None and known.text == text:
+            return ()
+        alarm = Alarm(id_, known.since if known else at, text)
+        self._standing[id_] = alarm
+        return (Raised(alarm),)
+
+    def clear(self, id_: str) -> tuple[Change, ...]:
+        """It is over; nothing to tell when it did not stand."""
+        self._gists.pop(id_, None)
+        known = self._standing.pop(id_, None)
+        return (Cleared(known),) if known else ()
