@@ -34,6 +34,8 @@ class VerifiedDose:
     exit_code: int
     started: str
     ended: str
+    notes: tuple[str, ...] = ()
+    """Sentences for a physicist: implausible, but no failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +73,10 @@ class PublishedCase:
     path: str
     manifest_sha256: str
     files: tuple[FileProof, ...]
+    """All but the manifest itself, which names them."""
+    verdict: str = ""
+    """``accepted`` | ``review`` | ``suspect``."""
+    sentences: tuple[str, ...] = ()
+    """Why it is not ``accepted``."""
+    uncommissioned: bool = False
+    """Not made by exactly what the profile lists as commissioned."""

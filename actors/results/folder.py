@@ -1,0 +1,113 @@
+"""A results folder that appears whole or not at all, and stays as it is once it is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from actors.errors import MqiError
+from messages.faults import Blame, Fault
+from messages.files import FileProof
+
+_BLOCK = 1024 * 1024
+
+
+@dataclass(slots=True)
+class NewFolder:
+    """A folder being written under a hidden name beside its final one."""
+
+    final: Path
+    partial: Path
+    proofs: list[FileProof] = field(default_factory=list)
+
+    def write(self, name: str, blocks: Iterable[bytes]) -> FileProof:
+        """Write one file and note its proof; durable only with :meth:`publish`."""
+        digest, size = hashlib.sha256(), 0
+        with (self.partial / name).open("xb", buffering=0) as handle:
+            for block in blocks:
+                digest.update(block)
+                size += len(block)
+                _write_all(handle.fileno(), block)
+        proof = FileProof(path=name, size=size, sha256=digest.hexdigest())
+        self.proofs.append(proof)
+        return proof
+
+    def publish(self) -> None:
+        """fsync everything, then rename. An identical folder that is there already is accepted; another is refused."""
+        for proof in self.proofs:
+            _sync(self.partial / proof.path)
+        _sync(self.partial)
+        try:
+            self.partial.rename(self.final)
+        except OSError:
+            if not self.final.is_dir():
+                raise
+            self._accept_existing()
+        _sync(self.final.parent)
+
+    def discard(self) -> None:
+        """Remove what was not published."""
+        shutil.rmtree(self.partial, ignore_errors=True)
+
+    def _accept_existing(self) -> None:
+        differing = [proof.path for proof in self.proofs if differs(self.final / proof.path, proof)]
+        known = {proof.path for proof in self.proofs}
+        differing += sorted(entry.name for entry in self.final.iterdir() if entry.name not in known)
+        if differing:
+            raise MqiError(
+                Fault(
+                    what=f"Another result of this case is published already; {', '.join(differing)} differ.",
+                    where=str(self.final),
+                    remedy="Nothing was overwritten. Move that folder away, then retry the case.",
+                    blame=Blame.OURS,
+                    kind="result-exists",
+                )
+            )
+
+
+def new_folder(results_dir: Path, case: str) -> NewFolder:
+    """Begin the folder of a case; what an earlier try left half-made is removed. MqiError for an unfit name."""
+    if not case or case.startswith(".") or Path(case).name != case:
+        raise MqiError(Fault(what=f"{case!r} cannot name a results folder.", blame=Blame.OURS, kind="case-name"))
+    results_dir.mkdir(parents=True, exist_ok=True)
+    for leftover in results_dir.glob(f".{_escaped(case)}.*.partial"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    partial = results_dir / f".{case}.{os.getpid()}.partial"
+    partial.mkdir()
+    return NewFolder(final=results_dir / case, partial=partial)
+
+
+def differs(path: Path, proof: FileProof) -> bool:
+    """True when the file is absent, no regular file, or not the one that the proof is of."""
+    if path.is_symlink() or not path.is_file() or path.stat().st_size != proof.size:
+        return True
+    return file_sha256(path) != proof.sha256
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file in hexadecimal."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _write_all(handle: int, block: bytes) -> None:
+    view = memoryview(block)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _escaped(name: str) -> str:
+    """``name`` as a glob pattern that matches itself."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

@@ -1,0 +1,34 @@
+"""Is a published folder still what was published? Every file is hashed again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from actors.results.folder import differs
+from actors.results.manifest import FORMAT, NAME
+from messages.files import FileProof
+
+
+def verify_published(folder: Path | str) -> tuple[str, ...]:
+    """Sentences about everything that is not as its manifest says; empty: the folder is whole."""
+    place = Path(folder)
+    try:
+        manifest: Any = json.loads((place / NAME).read_bytes())
+        proofs = [FileProof(**item) for item in manifest["files"]]
+        named = manifest["case"]
+        known = manifest["format"] == FORMAT
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return (f"{place / NAME} cannot be read: {error}.",)
+    findings = [] if known else [f"{place / NAME} is of format {manifest['format']}, not {FORMAT}."]
+    if named != place.name:
+        findings.append(f"{place} holds the result of case {named}.")
+    findings += [f"{place / proof.path} is not the file that was published." for proof in proofs if _bad(place, proof)]
+    extra = sorted({entry.name for entry in place.iterdir()} - {NAME} - {proof.path for proof in proofs})
+    return (*findings, *(f"{place / name} was not published." for name in extra))
+
+
+def _bad(place: Path, proof: FileProof) -> bool:
+    """A proof's path must be a plain name: a manifest never points out of its folder."""
+    return Path(proof.path).name != proof.path or differs(place / proof.path, proof)
