@@ -100,7 +100,7 @@ def _layer_log(
 ) -> LayerLog:
     day = recipe.irradiated.astimezone(UTC).toordinal()
     random = np.random.default_rng((recipe.seed, recipe.patient, recipe.plan, day, beam.number, layer.number))
-    code = 2 + (layer.number + beam.index) % 4
+    code = _range_code(recipe, machine, beam, layer)
     scale = recipe.delivered_scale * (1.0 + random.normal(0.0, recipe.mu_noise))
     if recipe.fault is CaseFault.WRONG_MU and beam.index == 0 and layer.number == 1:
         scale *= 1.08
@@ -112,6 +112,14 @@ def _layer_log(
         records=_records(machine, layer, _planned_offset(recipe)),
         stem=f"02_{machine_patient}_{recipe.plan:03d}_{beam.index + 2:03d}_{layer.number:03d}",
     )
+
+
+def _range_code(recipe: CaseRecipe, machine: Machine, beam: PlannedBeam, layer: PlannedLayer) -> int:
+    """All codes take their turn, as far as a row's dose1 still fits."""
+    counts = beam.layer_mu(layer) * recipe.delivered_scale / machine.mu_per_count
+    rows = recipe.rows_per_layer or counts / _TARGET_DOSE1
+    fitting = [code for code, factor in RANGE_FACTORS.items() if counts / factor / rows <= _TARGET_DOSE1]
+    return fitting[(layer.number + beam.index) % len(fitting)]
 
 
 def _planned_offset(recipe: CaseRecipe) -> float:

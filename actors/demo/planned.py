@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ _NUMBER_STEPS = (3, 5, 8, 9, 11, 14)
 SETUP_NUMBER = 2
 _NAMES = ("1:LAO", "2:RPO", "3:PA boost", "4:AP", "5:LPO")
 _LOWEST_MEV = 75.0
+_PLATEAU_EXPONENT = 1.0 / 3.0
 _HIGH_MEV = 247.0
 
 
@@ -89,7 +91,8 @@ def _planned_beam(recipe: CaseRecipe, index: int, random: np.random.Generator) -
     names = recipe.beam_names or _NAMES
     count = recipe.layer_counts[index]
     energies = _energies(recipe, index, count)
-    drawn = [_scan(recipe, recipe.layer_mu * random.uniform(0.8, 1.2), random) for _ in energies]
+    shares = _layer_shares(count)
+    drawn = [_scan(recipe, recipe.layer_mu * count * share * random.uniform(0.98, 1.02), random) for share in shares]
     meterset = round(sum(float(mu.sum()) for _, mu in drawn), 6)
     final = {"meterset": meterset, "one": 1.0, "hundred": 100.0}[recipe.final_weight]
     layers = tuple(
@@ -115,6 +118,16 @@ def _energies(recipe: CaseRecipe, index: int, count: int) -> list[float]:
     if recipe.fault is CaseFault.HIGH_ENERGY and index == 0:
         energies[0] = _HIGH_MEV
     return energies
+
+
+def _layer_shares(count: int) -> list[float]:
+    """Share of the MU that each layer takes, from the deepest on, for a plateau of dose (Bortfeld and Schlegel,
+    Phys. Med. Biol. 41 (1996) 1331, with Jette and Chen's lower exponent)."""
+    if count == 1:
+        return [1.0]
+    reach = [((index + 0.5) / (count - 1)) ** _PLATEAU_EXPONENT for index in range(count - 1)]
+    steps = [reach[0], *(after - before for before, after in pairwise(reach)), 1.0 - reach[-1]]
+    return [max(step, 0.2 / count) / sum(max(step, 0.2 / count) for step in steps) for step in steps]
 
 
 def _scan(
