@@ -1,0 +1,85 @@
+"""Pickled objects on a pipe, each after its length; what the daemon and its worker processes say to one another.
+
+The two are of one program and one version, so pickle is safe and exact here. Only light values may come back:
+unpickling a numpy scalar in the daemon would load numpy there, which costs 30 MB for good.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+from dataclasses import dataclass
+from typing import IO, Any
+
+from messages.faults import Fault
+
+HEADER = struct.Struct(">Q")
+HEAVY = frozenset({"numpy", "scipy", "pydicom", "matplotlib"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Worker → daemon, once: the heavy imports are done."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Daemon → worker. The argument is pickled by itself, so that its imports happen where its errors can be told."""
+
+    function: str
+    argument: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Worker → daemon: the pickled value, and the memory that the worker holds after it."""
+
+    value: bytes
+    rss_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """Worker → daemon: the function raised one of our errors, or anything else made into a fault."""
+
+    fault: Fault
+    rss_mb: float
+
+
+class HeavyValue(Exception):  # noqa: N818 - names what came back
+    """A value holds an object of a package that must not be loaded in the daemon."""
+
+
+class _LightUnpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".", maxsplit=1)[0] in HEAVY:
+            raise HeavyValue(f"the value holds a {module}.{name}; functions return plain values")
+        return super().find_class(module, name)
+
+
+def send(stream: IO[bytes], frame: object) -> None:
+    """Write one frame. Raises OSError when the other side is gone."""
+    body = pickle.dumps(frame, protocol=pickle.HIGHEST_PROTOCOL)
+    stream.write(HEADER.pack(len(body)) + body)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> object:
+    """Read one frame, waiting for it. Raises EOFError when the other side is gone, also in the middle of a frame."""
+    (length,) = HEADER.unpack(_exactly(stream, HEADER.size))
+    return pickle.loads(_exactly(stream, length))
+
+
+def load_light(data: bytes) -> object:
+    """Unpickle a value in the daemon. Raises HeavyValue, or whatever a broken pickle raises."""
+    return _LightUnpickler(io.BytesIO(data)).load()
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes:
+    data = stream.read(count)
+    if len(data) < count:
+        raise EOFError("the other side of the pipe is gone")
+    return data
