@@ -40,6 +40,8 @@ class LayerDeviation:
     """Distance of beam-on samples to the planned segment (line) or nearest spot (spot)."""
     missing: int
     """Planned segments (line) or spots (spot) that nothing was delivered to."""
+    worst_stretch_mu: float = 0.0
+    """Largest difference of delivered to planned MU of one segment (line) or spot (spot)."""
 
 
 @dataclass(frozen=True, slots=True)

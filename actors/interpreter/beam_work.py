@@ -1,0 +1,200 @@
+"""One beam of a case: its deliveries become a table of spots, judged against the plan and written for the engine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from actors.errors import CaseError
+from actors.formats.calibration import Calibration
+from actors.formats.ct import CtVolume
+from actors.formats.matching import POSITION_TOLERANCE_MM, scan_rms
+from actors.formats.plan import Plan, PlanBeam, ScanMode
+from actors.formats.plan_checks import refuse_beam
+from actors.interpreter import axis_fit, engine_input, log_csv, log_plan, run_plan
+from actors.interpreter.collect import Delivery, InputLog, LayerPart, read_layer
+from actors.interpreter.coverage import LayerParts, Span, check_amount, cover
+from actors.interpreter.delivered import DeliveredLayer, delivered_layer
+from actors.interpreter.deviation import deviation_of
+from actors.interpreter.path import planned_path, progress_of
+from actors.interpreter.staging import Staging
+from actors.interpreter.verdict import Findings, judge_beam
+from messages.engine import EngineProfile, Grid
+from messages.interpretation import AxisFit, BeamInput, LayerDeviation
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseWork:
+    """What all beams of a case share."""
+
+    case: str
+    target: str
+    partial: bool
+    plan: Plan
+    dataset: Dataset
+    """The plan as it was read."""
+    profile: EngineProfile
+    calibration: Calibration
+    inputs: InputLog
+    staging: Staging
+    volume: CtVolume | None
+    """The CT, where the profile scores in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeamOutcome:
+    """One beam's input with what a physicist should read about it."""
+
+    beam: BeamInput
+    findings: Findings
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    layers: tuple[DeliveredLayer, ...]
+    deviations: tuple[LayerDeviation, ...]
+    pairs: tuple[axis_fit.Pairs, ...]
+
+
+def interpret_beam(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery]) -> BeamOutcome:
+    """Reads, checks and writes one beam below ``<target>/<beam number>/``.
+
+    ``deliveries``: those of this beam, in order of irradiation. CaseError names beam and layer.
+    """
+    refuse_beam(work.plan, beam, work.profile)
+    measured = _measure(work, beam, deliveries)
+    fit, told_apart = axis_fit.fit_axes(measured.pairs)
+    axis_fit.check_fit(beam.number, fit, deliveries[0].source.path)
+    counts = sum(layer.counts for layer in measured.layers)
+    off = sum(layer.off_count for layer in measured.layers)
+    whole = len(measured.layers) == len(beam.layers) and not work.partial
+    findings = judge_beam(
+        beam.number, measured.deviations, off / max(counts + off, 1), fit, told_apart=told_apart, whole=whole
+    )
+    return BeamOutcome(_written(work, beam, measured, fit), findings)
+
+
+def _measure(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery]) -> _Measured:
+    spans = [Span(one.source.path, one.info.start_layer, one.info.stop_layer) for one in deliveries]
+    mode = beam.scan_mode or ScanMode.SPOT
+    layers, deviations, pairs = [], [], []
+    for part in cover(beam.number, spans, len(beam.layers), partial=work.partial):
+        planned = beam.layers[part.layer - 1]
+        read = [read_layer(deliveries[index], beam, part.layer, work.inputs) for index in part.spans]
+        for one in read:
+            _check_scan(work, beam, part, one)
+        layer = delivered_layer(
+            beam.number, part.layer, planned.energy_mev, [(one.rows, one.factor) for one in read], work.calibration
+        )
+        where = read[-1].rows.where
+        whole = check_amount(beam.number, part, planned.mu, layer.mu, partial=work.partial, where=where)
+        if not layer.counts:
+            raise CaseError(
+                f"Beam {beam.number}, layer {part.layer} has no sample with the beam on.",
+                where,
+                "Check the delivery on the machine.",
+                "layer-truncated",
+            )
+        path = planned_path(planned, mode)
+        share = progress_of(layer, planned.mu, whole=whole)
+        layers.append(layer)
+        deviations.append(deviation_of(planned, path, mode, layer, whole=whole))
+        pairs.append(axis_fit.pairs_of(path, share, layer.positions_mm, layer.count))
+    return _Measured(tuple(layers), tuple(deviations), tuple(pairs))
+
+
+def _check_scan(work: CaseWork, beam: PlanBeam, part: LayerParts, read: LayerPart) -> None:
+    """The planned scan beside the log must be this plan's: another plan of the same study may fit in all else."""
+    planned = beam.layers[part.layer - 1]
+    rms = scan_rms(read.scan, planned, work.calibration, part=len(part.spans) > 1 or (work.partial and part.last))
+    if rms is None:
+        raise CaseError(
+            f"The planned scan of beam {beam.number}, layer {part.layer} has {len(read.scan.records)} records,"
+            f" the plan {len(planned.positions_mm)} spots.",
+            read.scan.where,
+            "Send the file again, and check which plan was delivered.",
+            "scan-mismatch",
+        )
+    if rms > POSITION_TOLERANCE_MM:
+        raise CaseError(
+            f"The planned scan of beam {beam.number}, layer {part.layer} lies {rms:.2f} mm (RMS) beside the plan.",
+            read.scan.where,
+            "Send the plan that was delivered.",
+            "plan-mismatch",
+        )
+
+
+def _written(work: CaseWork, beam: PlanBeam, measured: _Measured, fit: AxisFit) -> BeamInput:
+    profile = work.profile
+    part = str(beam.number)
+    seed = profile.seed + beam.number
+    grid = _grid(work, beam)
+    known = engine_input.variables(profile, work.calibration.gantry, grid, seed)
+    counts = _spots(work, beam, measured, part)
+    work.staging.write(part, profile.input_name, engine_input.input_text(profile, known))
+    started = known | {
+        "input": f"{engine_input.INPUT_DIR}/{profile.input_name}",
+        "python": sys.executable,
+        "root": str(_ROOT),
+    }
+    return BeamInput(
+        number=beam.number,
+        name=beam.name,
+        directory=str(Path(work.target) / part),
+        files=work.staging.files(part),
+        command=engine_input.command_of(profile, started),
+        environment=engine_input.environment_of(profile, started),
+        expected=profile.outputs,
+        grid=grid,
+        dose_scale=profile.dose_factor * profile.shorten,
+        memory_mb=profile.memory_mb,
+        wall_limit_s=profile.wall_limit_s,
+        seed=seed,
+        gantry_deg=beam.angles.gantry,
+        couch_deg=beam.angles.couch,
+        isocentre_mm=beam.isocentre_mm or (0.0, 0.0, 0.0),
+        planned_mu=beam.meterset_mu,
+        delivered_mu=sum(layer.mu for layer in measured.layers),
+        counts=counts,
+        layers=measured.deviations,
+        fit=fit,
+    )
+
+
+def _spots(work: CaseWork, beam: PlanBeam, measured: _Measured, part: str) -> int:
+    """Writes the run's plan and the spots in the engine's dialect; the counts that were written."""
+    layers = measured.layers
+    name = f"{engine_input.DICOM_DIR}/RP.{part}.dcm"
+    if work.profile.dialect == "moqui":
+        dataset = log_plan.log_plan(
+            work.dataset,
+            work.plan,
+            beam,
+            work.case,
+            layers=layers,
+            histories_per_mu=work.profile.histories_per_mu,
+        )
+        work.staging.write(part, name, run_plan.plan_bytes(dataset))
+        return sum(layer.counts for layer in layers)
+    delivered = sum(layer.mu for layer in layers)
+    dataset = run_plan.run_plan(work.dataset, work.plan, beam, work.case, delivered)
+    work.staging.write(part, name, run_plan.plan_bytes(dataset))
+    counts = 0
+    for file, data, written in log_csv.csv_files(layers, work.profile.shorten):
+        work.staging.write(part, f"{engine_input.LOG_DIR}/{run_plan.BEAM_NAME}/{file}", data)
+        counts += written
+    return counts
+
+
+def _grid(work: CaseWork, beam: PlanBeam) -> Grid:
+    if work.volume is not None and beam.isocentre_mm is not None:
+        return work.volume.grid(beam.isocentre_mm)
+    if work.profile.grid is None:
+        raise CaseError("The engine profile has no grid.", work.profile.name, "Add a [grid].", "profile-invalid")
+    return work.profile.grid

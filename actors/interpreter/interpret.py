@@ -1,0 +1,230 @@
+"""A whole case: its plan, calibration and deliveries; one beam after the other; all of it on disk or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from actors.errors import CaseError
+from actors.formats import ct
+from actors.formats.calibration import Calibration, choose_calibration, gantry_of, parse_calibration
+from actors.formats.ct import CtVolume, classify, volume_of
+from actors.formats.plan import Plan, PlanBeam
+from actors.formats.plan_checks import plan_notes
+from actors.formats.plan_reader import LIMIT, parse_dataset, plan_of
+from actors.formats.reading import KIB, read_bounded, shown
+from actors.interpreter.beam_work import BeamOutcome, CaseWork, interpret_beam
+from actors.interpreter.collect import Delivery, InputLog, open_delivery
+from actors.interpreter.engine_input import DICOM_DIR
+from actors.interpreter.staging import Staging
+from messages.interpretation import Interpretation, InterpretCase
+
+_MAX_ENTRIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    plan: Plan
+    dataset: Dataset
+    beams: tuple[PlanBeam, ...]
+    """Those that were delivered, in the plan's order."""
+    deliveries: tuple[Delivery, ...]
+    gantry: str
+    calibration: Calibration
+    calibration_sha256: str
+
+
+def interpret(request: InterpretCase) -> Interpretation:
+    """Interprets the case into ``request.target`` (one folder per beam), which appears whole or not at all."""
+    inputs = InputLog(request.source.path)
+    case = _opened(request, inputs)
+    with Staging(request.target) as staging:
+        parts = [str(beam.number) for beam in case.beams]
+        volume, overrides = _volume(request, case, inputs, staging, parts)
+        work = CaseWork(
+            case=request.source.case,
+            target=request.target,
+            partial=request.source.partial,
+            plan=case.plan,
+            dataset=case.dataset,
+            profile=request.profile,
+            calibration=case.calibration,
+            inputs=inputs,
+            staging=staging,
+            volume=volume,
+        )
+        outcomes = [interpret_beam(work, beam, _of_beam(case.deliveries, beam)) for beam in case.beams]
+        staging.commit()
+    return _interpretation(request, case, outcomes, inputs, overrides)
+
+
+def _opened(request: InterpretCase, inputs: InputLog) -> _Case:
+    source = request.source
+    where = shown(source.plan_path)
+    dataset = parse_dataset(inputs.read(source.plan_path, LIMIT, "The RT Ion Plan"), where)
+    plan = plan_of(dataset, where)
+    if plan.sop_instance_uid != source.plan_uid:
+        raise CaseError(
+            "The plan's file is another plan than when the case was found.",
+            where,
+            "Wait for the next scan.",
+            "plan-changed",
+        )
+    deliveries = tuple(
+        open_delivery(one, inputs) for one in sorted(source.deliveries, key=lambda one: (one.irradiated, one.path))
+    )
+    if not deliveries:
+        raise CaseError("The case has no delivery.", shown(source.path), "Send a delivery.", "beam-missing")
+    for delivery in deliveries:
+        _check_origin(plan, delivery)
+    beams = _beams(plan, deliveries, partial=source.partial)
+    gantry = _gantry(plan, beams)
+    calibration, digest = _calibration(request, gantry, deliveries)
+    return _Case(plan, dataset, beams, deliveries, gantry, calibration, digest)
+
+
+def _check_origin(plan: Plan, delivery: Delivery) -> None:
+    """The delivery names the plan's patient and study; which patient is not said: messages reach logs."""
+    info = delivery.info
+    for same, what in ((info.patient_id == plan.patient_id, "patient"), (info.study_uid == plan.study_uid, "study")):
+        if not same:
+            raise CaseError(
+                f"The delivery of beam {info.beam_number} is of another {what} than the plan.",
+                shown(delivery.source.path),
+                "Check which plan was delivered.",
+                "plan-mismatch",
+            )
+
+
+def _beams(plan: Plan, deliveries: Sequence[Delivery], *, partial: bool) -> tuple[PlanBeam, ...]:
+    delivered = {plan.beam(delivery.info.beam_number).number for delivery in deliveries}
+    missing = [beam.number for beam in plan.treatment_beams if beam.number not in delivered]
+    if missing and not partial:
+        raise CaseError(
+            f"Beam {missing[0]} was not delivered.",
+            plan.path,
+            "Send its delivery, or compute the case as partial.",
+            "beam-missing",
+        )
+    beams = tuple(beam for beam in plan.treatment_beams if beam.number in delivered)
+    if len({beam.fraction_group for beam in beams}) > 1:
+        raise CaseError(
+            "The delivered beams are of several fraction groups.",
+            plan.path,
+            "Check the plan.",
+            "fraction-group-ambiguous",
+        )
+    return beams
+
+
+def _gantry(plan: Plan, beams: Sequence[PlanBeam]) -> str:
+    try:
+        gantries = {gantry_of(beam.machine) for beam in beams}
+    except CaseError as error:
+        raise CaseError(error.fault.what, plan.path, error.fault.remedy, error.fault.kind) from None
+    if len(gantries) > 1:
+        raise CaseError("The plan's beams are of several gantries.", plan.path, "Check the plan.", "gantry-mixed")
+    return gantries.pop()
+
+
+def _calibration(request: InterpretCase, gantry: str, deliveries: Sequence[Delivery]) -> tuple[Calibration, str]:
+    """The calibration that was in force at every delivery, with its file's SHA-256."""
+    read = {}
+    for name, path in request.calibrations:
+        if gantry_of(name) == gantry:
+            data = read_bounded(path, 64 * KIB, f"The calibration of {gantry}")
+            read[path] = (parse_calibration(gantry, data, path), hashlib.sha256(data).hexdigest())
+    known = [calibration for calibration, _ in read.values()]
+    chosen = {
+        choose_calibration(known, gantry, delivery.source.irradiated, request.zone).path for delivery in deliveries
+    }
+    if len(chosen) > 1:
+        raise CaseError(
+            f"The calibration of {gantry} changed between the deliveries of this case.",
+            sorted(chosen)[0],
+            "Let VALID_TO end before or after the fraction.",
+            "calibration-ambiguous",
+        )
+    return read[chosen.pop()]
+
+
+def _of_beam(deliveries: Sequence[Delivery], beam: PlanBeam) -> list[Delivery]:
+    return [delivery for delivery in deliveries if delivery.info.beam_number == beam.number]
+
+
+def _volume(
+    request: InterpretCase, case: _Case, inputs: InputLog, staging: Staging, parts: Sequence[str]
+) -> tuple[CtVolume | None, tuple[str, ...]]:
+    """The CT beside the plan, staged for every beam, where the profile scores in it; and the overridden densities."""
+    if request.profile.geometry != "ct":
+        return None, ()
+    slices = []
+    overrides: list[str] = []
+    for name in _dicom_names(request.source.path):
+        path = Path(request.source.path) / name
+        if path == Path(request.source.plan_path):
+            continue
+        data = inputs.read(path, ct.LIMIT, "A DICOM file of the case")
+        found = classify(data, shown(path))
+        overrides += found.overrides
+        if found.slice is not None and found.slice.frame_of_reference == case.plan.frame_of_reference:
+            slices.append(found.slice)
+            staging.write(parts[0], f"{DICOM_DIR}/CT.{len(slices):04d}.dcm", data)
+    volume = volume_of(slices, request.profile)
+    for part in parts[1:]:
+        staging.share(parts[0], part, f"{DICOM_DIR}/CT.")
+    return volume, tuple(overrides)
+
+
+def _dicom_names(folder: str) -> list[str]:
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.name.casefold().endswith(".dcm"))
+    if len(names) > _MAX_ENTRIES:
+        raise CaseError(
+            f"The case has {len(names)} DICOM files.", shown(folder), "Check what was sent.", "folder-too-large"
+        )
+    return names
+
+
+def _interpretation(
+    request: InterpretCase,
+    case: _Case,
+    outcomes: Sequence[BeamOutcome],
+    inputs: InputLog,
+    overrides: Sequence[str],
+) -> Interpretation:
+    source = request.source
+    review, suspect = plan_notes(case.plan, case.beams)
+    if source.partial:
+        review.append("PARTIAL: not everything that was planned was delivered. " + " ".join(source.missing))
+    suspect += [
+        f"The structure set overrides the density of {name}, which the engine does not know." for name in overrides
+    ]
+    for outcome in outcomes:
+        review += outcome.findings.review
+        suspect += outcome.findings.suspect
+    group = next(group for group in case.plan.fraction_groups if group.number == case.beams[0].fraction_group)
+    return Interpretation(
+        case=source.case,
+        plan_uid=case.plan.sop_instance_uid,
+        plan_label=case.plan.label,
+        study_uid=case.plan.study_uid,
+        frame_of_reference=case.plan.frame_of_reference,
+        machine=case.beams[0].machine,
+        gantry=case.gantry,
+        scan_mode="+".join(sorted({str(beam.scan_mode) for beam in case.beams})),
+        profile=f"{request.profile.name}/{request.profile.version}",
+        calibration_sha256=case.calibration_sha256,
+        fraction_group=group.number,
+        planned_fractions=group.planned_fractions,
+        partial=source.partial,
+        beams=tuple(outcome.beam for outcome in outcomes),
+        inputs=inputs.proofs,
+        review=tuple(review),
+        suspect=tuple(suspect),
+    )
