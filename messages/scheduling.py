@@ -172,6 +172,10 @@ class AttemptReport:
     started: str = ""
     """Host's clock at the engine's start, ISO 8601; once RUNNING."""
     ended: str = ""
+    worker: str = ""
+    """``<host>/gpu-<index>``: who is answerable for it."""
+    epoch: int = 0
+    """Of the intent: what job.json and exit.json carry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,327 @@
+"""One case: receives, asks the workflow, tells. Everything it knows comes from the ledger, at every start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from actors.case import effects as fx
+from actors.case import events
+from actors.case.files import inputs_whole, remove
+from actors.case.retry import RetryPolicy
+from actors.case.view import Beam, CaseView, Doing, view_of
+from actors.case.workflow import Ways, advance
+from actors.supervision import Actor, Context, Exited, TaskFailed, Up
+from messages.address import Mailbox
+from messages.compute import Compute, Computed, ComputeFailed
+from messages.engine import EngineProfile
+from messages.faults import Blame, Fault
+from messages.interpretation import Interpretation, InterpretCase
+from messages.jobs import RemoveRuns, RunsRemoved
+from messages.ledger import REFUSED_FOR_GOOD, CaseReport, GetCase, Record, Write, WriteRefused, Written
+from messages.operators import AlarmCleared, AlarmRaised, DiskState
+from messages.results import PublishedCase, VerifiedDose
+from messages.scheduling import (
+    AttemptReport,
+    AttemptSettled,
+    AttemptUnknown,
+    BeamWithdrawn,
+    GetAttempt,
+    QueueBeam,
+    WaitReason,
+    WithdrawBeam,
+)
+
+INTERPRET = "actors.interpreter:interpret_case"
+VERIFY = "actors.results:verify_run"
+PUBLISH = "actors.results:publish_case"
+LONG_S = 3600.0
+"""Time limit of an interpretation or publication of the largest case on a busy machine."""
+ASK_AGAIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class _AskAgain:
+    """Time to ask workers for attempts that were not heard of."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Time to read the case from the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rested:
+    """A pause is over."""
+
+    subject: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """Whether the inputs made before are whole."""
+
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Removed:
+    """The working files are gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    """A request under way: which subject it is for, or which host."""
+
+    subject: int = fx.CASE
+    host: str = ""
+
+
+class Case(Actor):
+    """Brings one case to its end, and is gone when nothing is left to do."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        case: str,
+        ledger: Mailbox,
+        compute: Mailbox,
+        scheduler: Mailbox,
+        monitor: Mailbox,
+        controls: Mapping[str, Mailbox],
+        worker_address: Callable[[str], Mailbox],
+        profile: EngineProfile,
+        calibrations: tuple[tuple[str, str], ...],
+        zone: str,
+        work_dir: Path,
+        results_dir: Path,
+        attempts: int,
+        engine_version: str,
+        daemon_version: str,
+    ) -> None:
+        super().__init__(context)
+        self._ledger, self._compute, self._scheduler, self._monitor = ledger, compute, scheduler, monitor
+        self._controls = controls
+        self._worker_address = worker_address
+        self._profile, self._calibrations, self._zone = profile, calibrations, zone
+        self._folder = work_dir / case
+        self._ways = Ways(
+            work_dir=self._folder,
+            results_dir=str(results_dir),
+            policy=RetryPolicy(attempts),
+            profile=profile,
+            engine_version=engine_version,
+            daemon_version=daemon_version,
+        )
+        self._view = CaseView(case, doing=Doing.READING)
+        self._numbers = count(1)
+        self._pending: dict[str, _Pending] = {}
+
+    def started(self) -> None:
+        self.watch(self._scheduler)
+        self._read()
+        self.after(ASK_AGAIN_S, _AskAgain())
+
+    def receive(self, message: object) -> None:
+        self._do(self._decide(message))
+        self._do(advance(self._view, self._ways))
+
+    def _decide(self, message: object) -> tuple[fx.Effect, ...]:
+        match message:
+            case CaseReport() | Written() | WriteRefused() | Computed() | ComputeFailed() | RunsRemoved():
+                return self._answered(message)
+            case AttemptReport():
+                return events.reported(self._view, message, self._folder)
+            case AttemptUnknown():
+                return events.unknown(self._view, message.key)
+            case WaitReason():
+                return events.waits(self._view, message.beam, message.sentence)
+            case TaskFailed():
+                return self._task_failed(message)
+            case _:
+                return self._passing(message)
+
+    def _passing(self, message: object) -> tuple[fx.Effect, ...]:
+        """What time and our own tasks bring."""
+        view = self._view
+        match message:
+            case _Checked():
+                events.inputs_checked(view, good=message.good)
+            case _Removed():
+                return events.work_removed(view, removed=True)
+            case _Rested():
+                events.rested(view, message.subject)
+            case _Read():
+                self._read()
+            case DiskState():
+                view.roomy = message.roomy
+            case _AskAgain():
+                self.after(ASK_AGAIN_S, _AskAgain())
+                return events.ask_again(view)
+            case Up():
+                events.queue_again(view)
+            case Exited() | BeamWithdrawn():
+                pass
+            case _:
+                self.log.warning(f"a case does not know {type(message).__name__}")
+        return ()
+
+    # -- answers to what this incarnation asked; any other is stale
+
+    def _answered(
+        self, message: CaseReport | Written | WriteRefused | Computed | ComputeFailed | RunsRemoved
+    ) -> tuple[fx.Effect, ...]:
+        pending = self._pending.pop(message.request_id, None)
+        if pending is None:
+            return ()
+        beam = self._view.beams.get(pending.subject)
+        match message:
+            case CaseReport():
+                self._view = view_of(message, self._view.case, roomy=self._view.roomy, tries=self._view.tries)
+                return events.loaded(self._view)
+            case RunsRemoved():
+                return events.runs_removed(self._view, pending.host, message.fault)
+            case Written() | WriteRefused():
+                return self._ledger_answered(pending.subject, beam, message)
+            case Computed():
+                return self._computed(beam, message.value)
+            case ComputeFailed():
+                return self._compute_failed(beam, message.fault)
+
+    def _ledger_answered(
+        self, subject: int, beam: Beam | None, message: Written | WriteRefused
+    ) -> tuple[fx.Effect, ...]:
+        if isinstance(message, Written):
+            return events.written(self._view) if beam is None else events.beam_written(beam)
+        self.log.warning(f"not written: {message.fault}")
+        for_good = message.fault.kind in REFUSED_FOR_GOOD
+        return events.write_refused(self._view, subject, for_good=for_good)
+
+    def _computed(self, beam: Beam | None, value: object) -> tuple[fx.Effect, ...]:
+        match value:
+            case Interpretation():
+                events.interpreted(self._view, value)
+            case PublishedCase():
+                events.published(self._view, value)
+            case VerifiedDose() if beam is not None:
+                return events.verified(self._view, beam, value)
+            case _:
+                raise TypeError(f"a worker process answered {type(value).__name__}")
+        return ()
+
+    def _compute_failed(self, beam: Beam | None, fault: Fault) -> tuple[fx.Effect, ...]:
+        self.log.warning(f"{fault}")
+        if beam is None:
+            return events.step_failed(self._view, fault)
+        return events.verify_failed(self._view, beam, fault, self._ways.policy)
+
+    def _task_failed(self, failed: TaskFailed) -> tuple[fx.Effect, ...]:
+        self.log.warning(f"{failed.name}: {failed.error}")
+        if failed.name == "remove work":
+            return events.work_removed(self._view, removed=False)
+        fault = Fault(
+            f"the work folder cannot be read: {failed.error}",
+            str(self._folder),
+            blame=Blame.OURS,
+            kind="work-unreadable",
+        )
+        return events.step_failed(self._view, fault)
+
+    # -- effects
+
+    def _do(self, effects: tuple[fx.Effect, ...]) -> None:
+        for effect in effects:
+            match effect:
+                case fx.Save() | fx.Note() | fx.Read():
+                    self._to_ledger(effect)
+                case fx.CheckInputs() | fx.RemoveWork() | fx.RemoveRuns():
+                    self._to_files(effect)
+                case fx.Interpret() | fx.Verify() | fx.Publish():
+                    self._to_compute(effect)
+                case fx.Queue() | fx.Withdraw() | fx.Ask() | fx.Settle():
+                    self._to_beams(effect)
+                case fx.Rest(subject, seconds):
+                    self.after(seconds, _Rested(subject))
+                case fx.Alarm(text):
+                    self._alarm(text)
+                case fx.Stop():
+                    self.stop()
+
+    def _alarm(self, text: str) -> None:
+        name = f"case-failed:{self._view.case}"
+        self._monitor.tell(AlarmRaised(name, text) if text else AlarmCleared(name))
+
+    def _to_ledger(self, effect: fx.Save | fx.Note | fx.Read) -> None:
+        match effect:
+            case fx.Save(subject, records):
+                self._write(self._request(_Pending(subject)), records, self.address)
+            case fx.Note(records):
+                self._write(f"note#{self.epoch}.{next(self._numbers)}", records, None)
+            case fx.Read(after_s):
+                self.after(after_s, _Read())
+
+    def _write(self, request_id: str, records: tuple[Record, ...], reply_to: Mailbox | None) -> None:
+        self._ledger.tell(Write(request_id, reply_to, self.address.id, self.epoch, records))
+
+    def _read(self) -> None:
+        """From here on only what the ledger says counts: answers to earlier requests are stale."""
+        self._pending.clear()
+        self._ledger.tell(GetCase(self._request(_Pending()), self.address, self._view.case))
+
+    def _to_files(self, effect: fx.CheckInputs | fx.RemoveWork | fx.RemoveRuns) -> None:
+        match effect:
+            case fx.CheckInputs(interpretation):
+                self.task("check inputs", lambda _scope: _Checked(inputs_whole(interpretation)))
+            case fx.RemoveWork():
+                self.task("remove work", lambda _scope: _Removed() if remove(self._folder) else None)
+            case fx.RemoveRuns(host):
+                self._remove_runs(host)
+
+    def _remove_runs(self, host: str) -> None:
+        request_id = self._request(_Pending(host=host))
+        control = self._controls.get(host)
+        if control is None:
+            # Nothing can be done on a host that is no longer configured.
+            self.address.tell(RunsRemoved(request_id))
+        else:
+            control.tell(RemoveRuns(request_id, self.address, (self._view.case,)))
+
+    def _to_compute(self, effect: fx.Interpret | fx.Verify | fx.Publish) -> None:
+        case = self._view.case
+        match effect:
+            case fx.Interpret():
+                source = self._view.source
+                assert source is not None, "an admitted case has a source"
+                target = str(self._folder / "input")
+                argument = InterpretCase(source, self._profile, self._calibrations, target, self._zone)
+                self._ask_compute(_Pending(), INTERPRET, argument, f"{case} interpretation", LONG_S)
+            case fx.Verify(beam, run):
+                self._ask_compute(_Pending(beam), VERIFY, run, f"{run.key} verification")
+            case fx.Publish(order):
+                self._ask_compute(_Pending(), PUBLISH, order, f"{case} publication", LONG_S)
+
+    def _ask_compute(
+        self, pending: _Pending, function: str, argument: object, label: str, timeout_s: float = 600.0
+    ) -> None:
+        request_id = self._request(pending)
+        self._compute.tell(Compute(request_id, self.address, function, argument, label, timeout_s=timeout_s))
+
+    def _to_beams(self, effect: fx.Queue | fx.Withdraw | fx.Ask | fx.Settle) -> None:
+        match effect:
+            case fx.Queue(request):
+                self._scheduler.tell(QueueBeam(request, self.address))
+            case fx.Withdraw(beam):
+                self._scheduler.tell(WithdrawBeam(self._view.case, beam, self.address))
+            case fx.Ask(worker, key):
+                self._worker_address(worker).tell(GetAttempt(key, self.address))
+            case fx.Settle(worker, key, good, blame_gpu):
+                self._worker_address(worker).tell(AttemptSettled(key, good, blame_gpu))
+
+    def _request(self, pending: _Pending) -> str:
+        """A request id of this incarnation alone."""
+        request_id = f"{self._view.case}#{self.epoch}.{next(self._numbers)}"
+        self._pending[request_id] = pending
+        return request_id

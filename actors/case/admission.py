@@ -1,0 +1,112 @@
+"""Admission: keeps a Case actor for every case that is to be worked on, up to a number of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from actors.case.intake import ASKED_FOR, Intake
+from actors.supervision import Actor, Context, Exited, Spec, StartChild, Up
+from messages.address import Mailbox
+from messages.cases import CaseAdmitted
+from messages.ledger import CasesReport, GetCases
+from messages.operators import DiskState, SubscribeDisk
+
+LOOK_AGAIN_S = 600.0
+"""Cases whose cleaning was given up (a host that could not be reached) are taken up again after so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LookAgain:
+    """Time to ask the ledger."""
+
+
+class Admission(Actor):
+    """``start_case`` gives the spec of a case's actor; it becomes a child of the supervisor ``cases``."""
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        ledger: Mailbox,
+        start_case: Callable[[str], Spec],
+        cases: Mailbox,
+        monitor: Mailbox,
+        max_active: int = 64,
+    ) -> None:
+        super().__init__(context)
+        self._ledger, self._cases, self._monitor = ledger, cases, monitor
+        self._start_case = start_case
+        self._intake = Intake(max_active)
+        self._names: dict[str, str] = {}
+        """Path of a case's actor → case."""
+        self._asked = 0
+        self._waiting = False
+        """Asked the ledger, not answered yet."""
+        self._stale = False
+        """Something changed since it was asked."""
+        self._disk = DiskState(roomy=True, reason="")
+
+    def started(self) -> None:
+        self._monitor.tell(SubscribeDisk(self.address))
+        self._look()
+        self.after(LOOK_AGAIN_S, _LookAgain())
+
+    def receive(self, message: object) -> None:
+        match message:
+            case CasesReport():
+                self._answered(message)
+            case CaseAdmitted():
+                self._look()
+            case Exited() if message.cause is None:
+                self._ended(message.id)
+            case DiskState():
+                self._disk = message
+                for path in self._names:
+                    self.context.system.address(path).tell(message)
+            case _LookAgain():
+                self._intake.look_again()
+                self._look()
+                self.after(LOOK_AGAIN_S, _LookAgain())
+            case Up() | Exited():
+                pass
+            case _:
+                self.log.warning(f"admission does not know {type(message).__name__}")
+
+    def _look(self) -> None:
+        """Ask the ledger which cases are open; once more afterwards if something changes meanwhile."""
+        if self._waiting:
+            self._stale = True
+        elif self._intake.room:
+            self._asked += 1
+            self._waiting, self._stale = True, False
+            self._ledger.tell(GetCases(self._request, self.address, ASKED_FOR, uncleaned=True))
+
+    @property
+    def _request(self) -> str:
+        return f"admission#{self.epoch}.{self._asked}"
+
+    def _answered(self, report: CasesReport) -> None:
+        if report.request_id != self._request:
+            return
+        self._waiting = False
+        for case in self._intake.choose(report.rows):
+            self._begin(case)
+        if self._stale:
+            self._look()
+
+    def _begin(self, case: str) -> None:
+        spec = self._start_case(case)
+        address = self.context.system.address(f"{self._cases.id}/{spec.id}")
+        if address.id not in self._names:
+            self.watch(address)
+        self._names[address.id] = case
+        self._cases.tell(StartChild(spec))
+        if not self._disk.roomy:
+            address.tell(self._disk)
+
+    def _ended(self, path: str) -> None:
+        case = self._names.pop(path, None)
+        if case is not None:
+            self._intake.ended(case)
+            self._look()

@@ -1,0 +1,36 @@
+"""After its end: what the case leaves on hosts and here is removed. Pure."""
+
+from __future__ import annotations
+
+from actors.case import effects as fx
+from actors.case.view import CaseView, Doing
+from messages.ledger import MarkCleaned
+from messages.states import CaseState
+
+CLEAN_TRIES = 5
+"""After so many failures (a host that cannot be reached) the rest is left to a later start of the case."""
+CLEAN_ANSWER_S = 60.0
+"""A host that has not answered for so long counts as a failure."""
+
+
+def clean(view: CaseView) -> tuple[fx.Effect, ...]:
+    """The next step of cleaning. A failed case keeps its working files: a retry goes on from its good beams."""
+    if view.doing is not Doing.NOTHING:
+        return ()
+    if view.cleaned or view.tries >= CLEAN_TRIES:
+        return _stop(view)
+    if view.hosts_left:
+        view.doing = Doing.CLEANING
+        return (*(fx.RemoveRuns(host) for host in sorted(view.hosts_left)), fx.Rest(fx.CASE, CLEAN_ANSWER_S))
+    if view.state is CaseState.FAILED:
+        return _stop(view)
+    if not view.work_removed:
+        view.doing = Doing.CLEANING
+        return (fx.RemoveWork(),)
+    view.doing, view.goal = Doing.WRITING, None
+    return (fx.Save(fx.CASE, (MarkCleaned(view.case),)),)
+
+
+def _stop(view: CaseView) -> tuple[fx.Effect, ...]:
+    view.doing = Doing.STOPPED
+    return (fx.Stop(),)

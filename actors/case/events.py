@@ -1,0 +1,285 @@
+"""What happened becomes facts of a case; ``workflow.advance`` then sees what follows. Pure."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from actors.case import beams
+from actors.case import effects as fx
+from actors.case.retry import RetryPolicy, pause_s
+from actors.case.view import Attempt, Beam, CaseView, Doing
+from actors.case.workflow import unmatched
+from messages.faults import Blame, Fault
+from messages.interpretation import Interpretation
+from messages.ledger import ExplainBeam
+from messages.results import PublishedCase, VerifiedDose
+from messages.scheduling import AttemptReport
+from messages.states import AttemptState, BeamState, CaseState
+
+PATIENCE = 12
+"""Failures of ours in a row at one step, after which the step counts as failed; a full disk is waited for."""
+WRITE_PAUSE_S = 1.0
+
+_WAITS = frozenset({Blame.HOST, Blame.OURS})
+_RANK = {state: rank for rank, state in enumerate(AttemptState)}
+_BEAM_AT = {
+    AttemptState.STAGED: BeamState.STAGED,
+    AttemptState.LAUNCHING: BeamState.STAGED,
+    AttemptState.RUNNING: BeamState.RUNNING,
+    AttemptState.ENDED: BeamState.ENDED,
+    AttemptState.COLLECTED: BeamState.COLLECTED,
+}
+"""What a worker writes of the beam together with its attempt."""
+
+
+def loaded(view: CaseView) -> tuple[fx.Effect, ...]:
+    """Just read: workers are told again what became of each beam's last attempt, in case they were not."""
+    effects: list[fx.Effect] = []
+    for beam in view.beams.values():
+        last = beam.last
+        if last is not None and last.state is AttemptState.VERIFIED:
+            effects += beams.settle_good(beam)
+        elif last is not None and last.state is AttemptState.FAILED:
+            effects.append(beams.settle_failed(last))
+    return tuple(effects)
+
+
+# -- the case as a whole
+
+
+def written(view: CaseView) -> tuple[fx.Effect, ...]:
+    """The ledger acknowledged the case's write."""
+    view.doing, goal = Doing.NOTHING, view.goal
+    view.goal, view.tries = None, 0
+    if goal is None:
+        return _noted(view)
+    view.state = goal
+    match goal:
+        case CaseState.RUNNING:
+            for beam in view.beams.values():
+                if beam.state is BeamState.PENDING:
+                    beam.state = BeamState.INTERPRETED
+            return (fx.Alarm(""),)
+        case CaseState.FAILED:
+            # A beam that still waits at the scheduler from before a restart must not be given to anyone.
+            unsettled = tuple(fx.Withdraw(beam.number) for beam in view.beams.values() if not beam.settled)
+            return (fx.Alarm(_why_failed(view)), *unsettled)
+        case _:
+            return ()
+
+
+def _noted(view: CaseView) -> tuple[fx.Effect, ...]:
+    """A write that moved nothing: the intent to publish, or that the case is cleaned."""
+    if view.state is CaseState.RUNNING:
+        view.intent_noted = True
+    else:
+        view.cleaned = True
+    return ()
+
+
+def _why_failed(view: CaseView) -> str:
+    if view.fault is not None:
+        return f"case {view.case} failed: {view.fault}"
+    reasons = [beam.reason for beam in view.beams.values() if beam.state is BeamState.FAILED]
+    return f"case {view.case} failed: {'; '.join(reasons)}"
+
+
+def write_refused(view: CaseView, subject: int, *, for_good: bool) -> tuple[fx.Effect, ...]:
+    """Nothing was written: the same again after a while; or, if it contradicts the ledger, read what that holds."""
+    if for_good:
+        return reread(view)
+    holder: CaseView | Beam = view if subject == fx.CASE else view.beams[subject]
+    holder.doing, holder.goal = Doing.RESTING, None
+    return (fx.Rest(subject, WRITE_PAUSE_S),)
+
+
+def reread(view: CaseView) -> tuple[fx.Effect, ...]:
+    """Begin again from the ledger; what waits at the scheduler is withdrawn, it will be queued again if it must."""
+    queued = tuple(fx.Withdraw(beam.number) for beam in view.beams.values() if beam.doing is Doing.QUEUED)
+    view.doing = Doing.READING
+    view.tries += 1
+    return (*queued, fx.Read(min(30.0, pause_s(view.tries))))
+
+
+def rested(view: CaseView, subject: int) -> None:
+    """A pause is over."""
+    holder: CaseView | Beam | None = view if subject == fx.CASE else view.beams.get(subject)
+    if holder is None:
+        return
+    if holder.doing is Doing.RESTING:
+        holder.doing = Doing.NOTHING
+    elif isinstance(holder, CaseView) and holder.doing is Doing.CLEANING and holder.hosts_left:
+        holder.doing, holder.tries = Doing.NOTHING, holder.tries + 1
+
+
+def inputs_checked(view: CaseView, *, good: bool) -> None:
+    view.doing, view.inputs_checked, view.inputs_good = Doing.NOTHING, True, good
+
+
+def interpreted(view: CaseView, interpretation: Interpretation) -> None:
+    """Every beam's input lies in the work folder."""
+    view.doing, view.tries = Doing.NOTHING, 0
+    view.interpretation, view.inputs_checked, view.inputs_good = interpretation, True, True
+    view.fault = unmatched(view)
+
+
+def published(view: CaseView, result: PublishedCase) -> None:
+    view.doing, view.tries, view.published = Doing.NOTHING, 0, result
+
+
+def step_failed(view: CaseView, fault: Fault) -> tuple[fx.Effect, ...]:
+    """Interpretation or publication failed: a fault of the case ends it, one of ours is tried again."""
+    view.doing = Doing.NOTHING
+    view.tries += 0 if _full(view, fault) else 1
+    if fault.blame not in _WAITS or view.tries > PATIENCE:
+        view.fault = fault
+        return ()
+    view.doing = Doing.RESTING
+    return (fx.Rest(fx.CASE, pause_s(max(view.tries, 1))),)
+
+
+def _full(view: CaseView, fault: Fault) -> bool:
+    """There is no room on a disk: waited for as long as it takes."""
+    return not view.roomy or "full" in fault.kind or "space" in fault.kind
+
+
+# -- beams
+
+
+def beam_written(beam: Beam) -> tuple[fx.Effect, ...]:
+    """The ledger acknowledged the beam's write."""
+    beam.doing, goal = Doing.NOTHING, beam.goal
+    beam.goal, beam.tries = None, 0
+    assert goal is not None, "every write of a beam moves it"
+    beam.state = goal
+    last = beam.last
+    effects: tuple[fx.Effect, ...] = ()
+    if last is not None and last.state is AttemptState.COLLECTED:
+        if goal is BeamState.DONE:
+            last.state = AttemptState.VERIFIED
+            effects = beams.settle_good(beam)
+        else:
+            last.state = AttemptState.FAILED
+            effects = (beams.settle_failed(last),)
+    return effects
+
+
+def reported(view: CaseView, report: AttemptReport, work_dir: PurePath) -> tuple[fx.Effect, ...]:
+    """A worker says where an attempt stands. Level, not edge: repeated, late and overtaken reports are harmless."""
+    beam = view.beams.get(report.beam)
+    if beam is None or beam.settled or view.doing is Doing.READING:
+        return ()
+    attempt = _attempt_of(beam, report, work_dir)
+    if attempt is None or not attempt.open or _RANK[report.state] < _RANK[attempt.state]:
+        return ()
+    if beam.doing in (Doing.WRITING, Doing.VERIFYING):
+        return ()
+    attempt.state, attempt.fault = report.state, report.fault
+    attempt.output = report.output or attempt.output
+    beam.state = _BEAM_AT.get(report.state, beam.state)
+    beam.doing, beam.waits = Doing.WITH_WORKER, ""
+    view.hosts_left.add(report.host)
+    if report.state is AttemptState.COLLECTED or not attempt.open:
+        beam.doing = Doing.NOTHING
+    return (beams.settle_failed(attempt),) if report.state is AttemptState.FAILED else ()
+
+
+def _attempt_of(beam: Beam, report: AttemptReport, work_dir: PurePath) -> Attempt | None:
+    """The attempt that a report is about; a new one when a worker has just opened it; None for an old one."""
+    last = beam.last
+    if last is not None and last.number >= report.attempt:
+        return last if last.key == report.key else None
+    attempt = Attempt(
+        key=report.key,
+        number=report.attempt,
+        state=AttemptState.INTENDED,
+        host=report.host,
+        gpu=report.gpu,
+        worker=report.worker,
+        epoch=report.epoch,
+        output_dir=beams.output_dir(work_dir, beam.number, report.attempt),
+    )
+    beam.attempts.append(attempt)
+    return attempt
+
+
+def unknown(view: CaseView, key: str) -> tuple[fx.Effect, ...]:
+    """A worker is not answerable for an attempt: what the ledger has is read again, if we believed otherwise."""
+    if view.doing is Doing.READING or view.state is not CaseState.RUNNING:
+        return ()
+    ours = any(
+        (beam.last is not None and beam.last.key == key and beam.last.open) or beam.doing is Doing.QUEUED
+        for beam in view.beams.values()
+    )
+    return reread(view) if ours else ()
+
+
+def verified(view: CaseView, beam: Beam, dose: VerifiedDose) -> tuple[fx.Effect, ...]:
+    """Its dose may be published."""
+    if beam.last is None:
+        return ()
+    beam.last.dose = dose
+    return beams.accepted(view, beam)
+
+
+def verify_failed(view: CaseView, beam: Beam, fault: Fault, policy: RetryPolicy) -> tuple[fx.Effect, ...]:
+    """The output is no dose; or we could not look at it, then again after a pause."""
+    beam.tries += 0 if _full(view, fault) else 1
+    if fault.blame in _WAITS and beam.tries <= PATIENCE:
+        beam.doing = Doing.RESTING
+        return (fx.Rest(beam.number, pause_s(max(beam.tries, 1))),)
+    beam.tries = 0
+    return beams.rejected(view, beam, fault, policy)
+
+
+def waits(view: CaseView, number: int, sentence: str) -> tuple[fx.Effect, ...]:
+    """The scheduler says why a beam waits; it is kept for whoever asks, while the beam does wait."""
+    beam = view.beams.get(number)
+    if beam is None or beam.doing is not Doing.QUEUED or beam.waits == sentence:
+        return ()
+    beam.waits = sentence
+    return (fx.Note((ExplainBeam(view.case, number, sentence),)),)
+
+
+def ask_again(view: CaseView) -> tuple[fx.Effect, ...]:
+    """Now and then: workers are asked for attempts again; an answer that was lost must not hold a case for ever."""
+    return tuple(
+        fx.Ask(beam.last.worker, beam.last.key)
+        for beam in view.beams.values()
+        if beam.doing is Doing.WITH_WORKER and beam.last is not None
+    )
+
+
+def queue_again(view: CaseView) -> None:
+    """The scheduler is new: what waited there is queued again."""
+    for beam in view.beams.values():
+        if beam.doing is Doing.QUEUED:
+            beam.doing = Doing.NOTHING
+
+
+# -- cleaning
+
+
+def runs_removed(view: CaseView, host: str, fault: Fault | None) -> tuple[fx.Effect, ...]:
+    """A host removed the case's run directories, or could not: again after a pause."""
+    if view.doing is not Doing.CLEANING:
+        return ()
+    if fault is None:
+        view.hosts_left.discard(host)
+        if not view.hosts_left:
+            view.doing = Doing.NOTHING
+        return ()
+    view.tries += 1
+    view.doing = Doing.RESTING
+    return (fx.Rest(fx.CASE, pause_s(view.tries)),)
+
+
+def work_removed(view: CaseView, *, removed: bool) -> tuple[fx.Effect, ...]:
+    """The working files here are gone, or could not be removed."""
+    view.work_removed = removed
+    view.doing = Doing.NOTHING
+    if removed:
+        return ()
+    view.tries += 1
+    view.doing = Doing.RESTING
+    return (fx.Rest(fx.CASE, pause_s(view.tries)),)
