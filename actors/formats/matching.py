@@ -22,6 +22,9 @@ ENERGY_TOLERANCE_MEV = 0.01
 POSITION_TOLERANCE_MM = 0.05
 # A .mgn file has two records more than the layer has spots: one before, one after.
 EXTRA_RECORDS = 2
+# Where the presets of every known gantry have their zero, and between which limits their gains lie (mm per count).
+PRESET_ZERO = 32767.5
+PRESET_GAINS_MM = (0.005, 0.008)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ def match_plan(
     """The one plan that the delivery was made from.
 
     By study, patient, beam number, machine, layer count, layer energies (0.01 MeV) and planned positions (0.05 mm RMS).
-    ``calibrations`` by gantry turn .mgn presets into mm; without one, only the scan's shape is compared (scale and
-    offset fitted). Raises CaseError ``plan-missing`` (with each plan's reason) or ``plan-ambiguous``.
+    ``calibrations`` by gantry turn .mgn presets into mm; without them the presets' gain is fitted, so that a scan is
+    compared by its shape and its place, and the interpreter compares again with the calibration. Raises CaseError ``plan-missing`` (with each plan's reason) or ``plan-ambiguous``.
     """
     reasons = [(plan, mismatch(delivery, plan, calibrations)) for plan in plans]
     matching = {plan.sop_instance_uid: plan for plan, reason in reasons if not reason}
@@ -141,11 +144,11 @@ def _rms(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
 
 
 def _fitted_rms(presets: NDArray[np.float64], planned: NDArray[np.float64]) -> float:
-    """RMS after the best positive gain and offset of each axis: a scan's shape, whatever the gantry's calibration."""
+    """RMS with the gain that fits best on each axis; the magnets' zero is the middle of their range on every gantry."""
     residual = np.zeros_like(planned)
     for axis in (0, 1):
-        raw, true = presets[:, axis] - presets[:, axis].mean(), planned[:, axis] - planned[:, axis].mean()
-        spread = float(raw @ raw)
-        gain = max(float(raw @ true) / spread, 0.0) if spread > 0 else 0.0
-        residual[:, axis] = true - gain * raw
+        raw = presets[:, axis] - PRESET_ZERO
+        square = float(raw @ raw)
+        gain = float(raw @ planned[:, axis]) / square if square > 0 else PRESET_GAINS_MM[0]
+        residual[:, axis] = planned[:, axis] - np.clip(gain, *PRESET_GAINS_MM) * raw
     return float(np.sqrt((residual**2).sum(axis=1).mean()))
