@@ -49,6 +49,8 @@ class CaseSource:
     """For a partial case: sentences that name the beams and layers left."""
     supersedes: str = ""
     """Case whose partial result this one completes."""
+    content: str = ""
+    """State of the files at admission: differs when a name, size or modification time among them does."""
 
 
 @dataclass(frozen=True, slots=True)
