@@ -214,8 +214,8 @@ class Ledger(Actor):
     def _backup(self, message: _BackupDue | _BackupTaken | TaskFailed) -> None:
         match message:
             case _BackupDue():
-                self.task("backup", self._take_backup)
                 self.after(self._backup_every.total_seconds(), _BackupDue())
+                self.task("backup", self._take_backup)
             case _BackupTaken(file):
                 self.log.info(f"backup taken: {file}")
                 self._tell_monitor(AlarmCleared(_BACKUP_ALARM))

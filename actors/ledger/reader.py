@@ -87,7 +87,7 @@ class Reader:
         try:
             with _snapshot(self._path) as database:
                 return read(database)
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, OSError) as error:
             if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
                 raise damaged(self._path, default_backups(self._path), str(error)) from error
             raise refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 from actors.errors import MqiError
@@ -30,8 +31,8 @@ def open_store(path: Path, backups: Path | None = None) -> sqlite3.Connection:
         _create(path, backups)
     database = None
     try:
+        _examine(path, backups)
         database = _connect(path)
-        _check(database, path, backups)
         _migrate(database, path, backups)
     except sqlite3.DatabaseError as error:
         _close(database)
@@ -99,11 +100,13 @@ def _create(path: Path, backups: Path) -> None:
     make_durable(new, path)
 
 
-def _check(database: sqlite3.Connection, path: Path, backups: Path) -> None:
-    findings = [row[0] for row in database.execute("PRAGMA quick_check(3)")]
+def _examine(path: Path, backups: Path) -> None:
+    """Look at the file without changing a byte of it: what is damaged is left as evidence."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_S)) as database:
+        findings = [row[0] for row in database.execute("PRAGMA quick_check(3)")]
+        version = schema_version(database) if findings == ["ok"] else None
     if findings != ["ok"]:
         raise damaged(path, backups, "; ".join(" ".join(text.split()) for text in findings))
-    version = schema_version(database)
     if version is None:
         raise damaged(path, backups, "it has no tables of ours")
     refuse_newer(version, path)
