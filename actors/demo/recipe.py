@@ -183,6 +183,7 @@ def real_recipe(seed: int = 1, *, ct: bool = False, fault: CaseFault | None = No
         layers=(34, 32, 42),
         spots=280,
         seed=seed,
+        patient=seed,
         ct=ct,
         fault=fault,
         top_energy_mev=190.0,

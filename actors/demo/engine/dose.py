@@ -19,6 +19,7 @@ _BIN_MM = 0.5
 _WIDTHS = 16
 """Beam widths for which the lateral map is computed; between them it is mixed, which keeps total and variance."""
 _FRINGE_MM = 1e-6
+_REACH_MM = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,9 @@ def beam_dose(layers: Iterable[SpotLayer], grid: BeamGrid, model: BeamModel) -> 
 
 
 def add_layer(dose: NDArray[np.float64], layer: SpotLayer, grid: BeamGrid, model: BeamModel) -> None:
-    """Add one layer's gray to ``dose`` (depth, y, x)."""
-    if len(layer.protons) == 0:
+    """Add one layer's gray to ``dose`` (depth, y, x). Spots too far off to reach the grid are lost."""
+    near = _within(layer.x_mm, grid.x_mm) & _within(layer.y_mm, grid.y_mm)
+    if not near.any():
         return
     curve = bragg_curve(layer.energy_mev, model.energy_spread * layer.energy_mev)
     along = curve.slab_means(grid.depth_edges_mm / 10.0) * GRAY_MM2_PER_MEV_CM
@@ -65,7 +67,8 @@ def add_layer(dose: NDArray[np.float64], layer: SpotLayer, grid: BeamGrid, model
         return
     variance = variance_mm2(middle[reached], layer.energy_mev, model.sigma_mm)
     knots = np.linspace(variance.min(), variance.max() + _FRINGE_MM, _WIDTHS)
-    maps = _lateral_maps(layer, grid, knots)
+    hits = SpotLayer(layer.energy_mev, layer.x_mm[near], layer.y_mm[near], layer.protons[near])
+    maps = _lateral_maps(hits, grid, knots)
     place = (variance - knots[0]) / (knots[1] - knots[0])
     lower = np.minimum(place.astype(int), _WIDTHS - 2)
     mix = np.zeros((len(reached), _WIDTHS))
@@ -74,6 +77,11 @@ def add_layer(dose: NDArray[np.float64], layer: SpotLayer, grid: BeamGrid, model
     mix[rows, lower + 1] = place - lower
     shares = (mix * along[reached, None]) @ maps.reshape(_WIDTHS, -1)
     dose[reached] += shares.reshape(len(reached), len(grid.y_mm), len(grid.x_mm))
+
+
+def _within(places: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.bool_]:
+    inside: NDArray[np.bool_] = (places > centres.min() - _REACH_MM) & (places < centres.max() + _REACH_MM)
+    return inside
 
 
 def _lateral_maps(layer: SpotLayer, grid: BeamGrid, variances: NDArray[np.float64]) -> NDArray[np.float64]:
