@@ -1,0 +1,25 @@
+"""How this machine is: the free space of its workspace, its load, its boot."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from actors.local_host import processes
+from messages.hosts import HostObserved, HostState
+
+KIND = "local"
+
+
+def observe(host: str, workspace: Path) -> HostObserved:
+    """One look; a workspace that cannot be made or asked suspends the host, with the reason."""
+    at, boot, load = datetime.now(UTC), processes.boot_id(), os.getloadavg()[0]
+    try:
+        workspace.mkdir(parents=True, exist_ok=True)
+        disk = os.statvfs(workspace)
+    except OSError as error:
+        reason = f"the workspace cannot be used: {error}"
+        return HostObserved(host, KIND, at, HostState.SUSPENDED, reason, boot_id=boot, load=load)
+    free_gb = disk.f_bavail * disk.f_frsize / 1e9
+    return HostObserved(host, KIND, at, HostState.UP, free_gb=free_gb, boot_id=boot, load=load)
