@@ -22,6 +22,10 @@ GRID = {"PhantomDimX": 60, "PhantomDimY": 60, "PhantomDimZ": 140} | {f"PhantomUn
 CORNER = {"PhantomPositionX": -60, "PhantomPositionY": -60, "PhantomPositionZ": -260}
 
 
+class DiedError(Exception):
+    """Stands for the signal that would have ended this process."""
+
+
 @dataclass(frozen=True, slots=True)
 class Spot:
     energy_mev: float
@@ -62,7 +66,9 @@ class EngineRun:
 
     def start(self, environment: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         self.write_input()
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("MQI_")}
+        inherited = {
+            key: value for key, value in os.environ.items() if not key.startswith(("MQI_", "PYTHON", "_STDBUF"))
+        }
         return subprocess.Popen(
             [sys.executable, "-m", "actors.demo.engine", "input.txt"],
             cwd=self.directory,

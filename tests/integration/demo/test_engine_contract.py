@@ -8,34 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_runs import MU_PER_COUNT, EngineRun, Spot
+from engine_runs import MU_PER_COUNT, DiedError, EngineRun, Spot
 
-import actors.demo.engine.run as engine
+from actors.demo.engine.__main__ import main
 from actors.demo.recipe import CaseRecipe
 
 JOULE_PER_MEV = 1.602176634e-13
 MakeRun = Callable[..., EngineRun]
-
-
-class DiedError(Exception):
-    """Stands for the signal that would have ended this process."""
-
-
-@pytest.fixture
-def within(monkeypatch: pytest.MonkeyPatch) -> Callable[[EngineRun], int]:
-    """Run the engine in this process, in its run directory."""
-
-    def die(number: int, text: str = "") -> None:
-        raise DiedError(f"{int(number)} {text}")
-
-    def run(one: EngineRun) -> int:
-        monkeypatch.chdir(one.directory)
-        return engine.run_engine(one.write_input())
-
-    for name in ("MQI_ENGINE_FAULT", "MQI_ENGINE_SECONDS", "MQI_ENGINE_SPAWN_CHILD", "_STDBUF_O"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(engine, "die", die)
-    return run
 
 
 def test_a_run_from_outside(make_run: MakeRun) -> None:
@@ -301,3 +280,18 @@ def test_a_plan_without_standard_spots_ends_the_public_dialect(
 ) -> None:
     with pytest.raises(DiedError, match=r"^11 "):
         within(public(make_run(), tmp_path))
+
+
+def test_the_input_file_s_usual_name(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = make_run()
+    run.write_input().rename(run.directory / "moqui_tps.in")
+    monkeypatch.chdir(run.directory)
+    assert main([]) == 0
+    assert run.outputs() == ["1:LAO_1_Dose.raw"]
+
+
+def test_what_is_no_dicom_is_no_plan(make_run: MakeRun, within: Callable[[EngineRun], int]) -> None:
+    run = make_run()
+    (run.directory / "in" / "plan" / "AAA.txt").write_text("not a plan")
+    assert within(run) == 0
+    assert run.outputs() == ["1:LAO_1_Dose.raw"]

@@ -10,57 +10,65 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import psutil
 import pytest
-from engine_runs import EngineRun
+from engine_runs import DiedError, EngineRun
 
 from actors.demo.engine.misbehaviour import EngineFault, Misbehaviour
 
 WHOLE = 60 * 60 * 140 * 8
 MakeRun = Callable[..., EngineRun]
+Within = Callable[..., int]
 
 
 @pytest.mark.parametrize(
-    ("fault", "status"),
+    ("fault", "status", "said"),
     [
-        ("crash", -signal.SIGABRT),
-        ("segfault", -signal.SIGSEGV),
-        ("cuda", 255),
-        ("out-of-memory", 2),
-        ("nan-track", 1),
-        ("bad-exit", 3),
-        ("flood", 0),
+        ("cuda", 255, "CUDA error"),
+        ("out-of-memory", 2, "GPUassert: out of memory"),
+        ("nan-track", 1, "NaN"),
+        ("bad-exit", 3, "Time taken by MC engine"),
+        ("flood", 0, "flooding"),
     ],
 )
-def test_how_it_ends(make_run: MakeRun, fault: str, status: int) -> None:
-    run = make_run()
+def test_how_it_ends(
+    make_run: MakeRun, within: Within, capsys: pytest.CaptureFixture[str], *, fault: str, status: int, said: str
+) -> None:
+    assert within(make_run(), MQI_ENGINE_FAULT=fault) == status
+    captured = capsys.readouterr()
+    assert said in captured.out + captured.err
+    assert (len(captured.out) > 10_000_000) == (fault == "flood")
+
+
+@pytest.mark.parametrize(("fault", "number"), [("crash", signal.SIGABRT), ("segfault", signal.SIGSEGV)])
+def test_how_it_dies(make_run: MakeRun, within: Within, fault: str, number: int) -> None:
+    with pytest.raises(DiedError, match=rf"^{int(number)} "):
+        within(make_run("1"), MQI_ENGINE_FAULT=fault)
+    run = make_run("2")
     ended = run.process({"MQI_ENGINE_FAULT": fault})
-    assert ended.returncode == status
-    said = {"crash": "std::bad_alloc", "out-of-memory": "GPUassert: out of memory"}.get(fault, "")
-    assert said in ended.stderr
-    assert ("CUDA error" in ended.stdout) == (fault == "cuda")
-    assert (len(ended.stdout) > 10_000_000) == (fault == "flood")
+    assert ended.returncode == -number
+    assert ("std::bad_alloc" in ended.stderr) == (fault == "crash")
+    assert ended.stdout == ""  # a pipe is block-buffered: what was not flushed is lost
     if fault == "segfault":
         (name,) = run.outputs()
         assert (run.directory / "out" / name).stat().st_size == WHOLE // 2
-        assert "Time taken" not in ended.stdout
 
 
 @pytest.mark.promise("P24")
 @pytest.mark.parametrize(
     "fault", ["no-output", "empty", "short", "zero", "nan", "negative", "wrong-grid", "stale", "two-outputs"]
 )
-def test_exit_0_that_is_no_success(make_run: MakeRun, fault: str) -> None:
+def test_exit_0_that_is_no_success(
+    make_run: MakeRun, within: Within, capsys: pytest.CaptureFixture[str], fault: str
+) -> None:
     run = make_run()
     began = time.time()
-    ended = run.process({"MQI_ENGINE_FAULT": fault})
-    assert ended.returncode == 0
-    assert ended.stdout.rstrip().endswith("milli-seconds")
+    assert within(run, MQI_ENGINE_FAULT=fault) == 0
+    assert capsys.readouterr().out.rstrip().endswith("milli-seconds")
     paths = [run.directory / "out" / name for name in run.outputs()]
+    sizes = {"empty": 0, "short": WHOLE // 2, "wrong-grid": WHOLE + 60 * 60 * 8}
     assert len(paths) == {"no-output": 0, "two-outputs": 2}.get(fault, 1)
     for path in paths[:1]:
         values = np.fromfile(path)
-        assert path.stat().st_size == {"empty": 0, "short": WHOLE // 2, "wrong-grid": WHOLE + 60 * 60 * 8}.get(
-            fault, WHOLE
-        )
+        assert path.stat().st_size == sizes.get(fault, WHOLE)
         assert np.isnan(values).any() == (fault == "nan")
         assert (values < 0).any() == (fault == "negative")
         assert values.any() == (fault not in ("empty", "zero"))
@@ -139,17 +147,21 @@ def in_group(process: psutil.Process, group: int) -> bool:
         return False
 
 
-def test_a_child_that_goes_with_the_engine(make_run: MakeRun) -> None:
-    ended = make_run().process({"MQI_ENGINE_SPAWN_CHILD": "1"})
-    assert ended.returncode == 0  # and the stdout that the child shares is closed: communicate() came back
+def test_a_child_that_goes_with_the_engine(
+    make_run: MakeRun, within: Within, capsys: pytest.CaptureFixture[str]
+) -> None:
+    began = time.monotonic()
+    assert within(make_run(), MQI_ENGINE_SPAWN_CHILD="1", MQI_ENGINE_SECONDS="0.4", _STDBUF_O="L") == 0
+    assert time.monotonic() - began >= 0.4
+    assert "(20 of 20 batches)" in capsys.readouterr().out
+    assert not psutil.Process().children()
 
 
-def test_faults_befall_the_attempts_named(make_run: MakeRun) -> None:
+def test_faults_befall_the_attempts_named(make_run: MakeRun, within: Within) -> None:
     environment = {"MQI_ENGINE_FAULT": "no-output", "MQI_ENGINE_FAULT_ONLY": "case/*/1"}
     first, second, told = make_run("1"), make_run("2"), make_run("3")
-    for run in (first, second):
-        assert run.process(environment).returncode == 0
-    assert told.process({**environment, "MQI_ATTEMPT": "case/9/1"}).returncode == 0
+    assert within(first, **environment) == within(second, **environment) == 0
+    assert within(told, **environment, MQI_ATTEMPT="case/9/1") == 0
     assert [len(run.outputs()) for run in (first, second, told)] == [0, 1, 0]
 
 
