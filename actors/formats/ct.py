@@ -9,7 +9,6 @@ from io import BytesIO
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
 from actors.errors import CaseError
 from actors.formats import plan_values as values
@@ -76,14 +75,16 @@ class Classified:
 def classify(data: bytes, where: str) -> Classified:
     """Header facts of any DICOM file beside the plan; pixel data are not decoded. CaseError ``dicom-damaged``."""
     try:
-        dataset = pydicom.dcmread(BytesIO(data), specific_tags=None, stop_before_pixels=True)
+        dataset = pydicom.dcmread(BytesIO(data), stop_before_pixels=True)
         modality = values.text(dataset, "Modality")
         if modality == "CT":
             return Classified(modality, slice=_slice(dataset, where))
         if modality == "RTSTRUCT":
             return Classified(modality, overrides=_overrides(dataset))
         return Classified(modality)
-    except (InvalidDicomError, AttributeError, EOFError, KeyError, OSError, TypeError, ValueError) as error:
+    except CaseError:
+        raise
+    except Exception as error:  # a decoder fed with damage raises whatever it stumbles over
         raise CaseError(
             f"A DICOM file of the case cannot be read: {error}.", where, "Send the file again.", "dicom-damaged"
         ) from None

@@ -45,7 +45,8 @@ def match_plan(
 
     By study, patient, beam number, machine, layer count, layer energies (0.01 MeV) and planned positions (0.05 mm RMS).
     ``calibrations`` by gantry turn .mgn presets into mm; without them the presets' gain is fitted, so that a scan is
-    compared by its shape and its place, and the interpreter compares again with the calibration. Raises CaseError ``plan-missing`` (with each plan's reason) or ``plan-ambiguous``.
+    compared by its shape and its place, and the interpreter compares again with the calibration.
+    Raises CaseError ``plan-missing`` (with each plan's reason) or ``plan-ambiguous``.
     """
     reasons = [(plan, mismatch(delivery, plan, calibrations)) for plan in plans]
     matching = {plan.sop_instance_uid: plan for plan, reason in reasons if not reason}

@@ -1,0 +1,92 @@
+"""Engine profiles: the shipped ones are right, and a wrong one says which key."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from actors.formats.profile import ProfileError, load_profile, parse_profile
+from messages.faults import Blame
+
+ENGINES = Path(__file__).resolve().parents[3] / "conf" / "engines"
+
+
+def reference() -> dict[str, Any]:
+    return tomllib.loads((ENGINES / "reference.toml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["moqui", "moqui-smc", "reference"])
+def test_shipped_profiles_are_right(name: str) -> None:
+    profile = load_profile(name, ENGINES)
+    assert profile.name == name
+    assert profile.dose_factor * profile.shorten > 0
+    assert load_profile(ENGINES / f"{name}.toml", Path("/nowhere")) == profile
+
+
+@pytest.mark.promise("P41")
+def test_public_engine_is_told_not_to_apply_rbe_and_fractions() -> None:
+    lines = {line.key: line.value for line in load_profile("moqui", ENGINES).input}
+    assert (lines["RBE"], lines["NumberOfFraction"]) == ("1", "1")
+    assert "logFilePath" not in lines
+
+
+@pytest.mark.promise("P41")
+@pytest.mark.parametrize("name", ["moqui-smc", "reference"])
+def test_clinical_engine_runs_one_particle_per_history(name: str) -> None:
+    lines = {line.key: line.value for line in load_profile(name, ENGINES).input}
+    assert lines["ParticlesPerHistory"] == "1"
+    assert lines["UseAbsolutePath"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"geometri": "ct"}, "geometri: unknown key, perhaps geometry"),
+        ({"dialect": "topas"}, "dialect"),
+        ({"progress": {"stepp": "x"}}, "progress.stepp: unknown key, perhaps step"),
+        ({"grid": {"size": [1, 2, 3], "spacing_mm": [1, 1, 1]}}, "grid.origin_mm"),
+        ({"input": [{"kee": "GPUID", "value": "0"}]}, "perhaps key"),
+        ({"grid": None}, "grid: it is needed"),
+        ({"scale": "meterset"}, "scale"),
+        ({"shorten": 0}, "shorten"),
+        ({"dose_factor": 0.0}, "dose_factor"),
+        ({"command": []}, "command"),
+        ({"energies_mev": [230.0, 70.0]}, "energies_mev"),
+        ({"dialect": "moqui", "scale": "meterset"}, "histories_per_mu"),
+        ({"dialect": "moqui", "scale": "meterset", "histories_per_mu": 1e5, "shorten": 2}, "shorten"),
+    ],
+)
+def test_a_wrong_key_is_named(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(reference() | change, "site.toml")
+    fault = caught.value.fault
+    assert says in fault.what
+    assert fault.where == "site.toml"
+    assert fault.blame is Blame.OURS
+
+
+def test_all_wrong_keys_are_named_at_once() -> None:
+    with pytest.raises(ProfileError) as caught:
+        parse_profile(reference() | {"geometri": 1, "memory": 2}, "site.toml")
+    assert "geometri" in caught.value.fault.what
+    assert "memory_mb" in caught.value.fault.what
+
+
+def test_a_missing_profile_names_those_there_are() -> None:
+    with pytest.raises(ProfileError, match="moqui, moqui-smc, reference"):
+        load_profile("mokui", ENGINES)
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
+    (tmp_path / "site.toml").write_text("name = = 1")
+    with pytest.raises(ProfileError, match="cannot be read"):
+        load_profile("site", tmp_path)
+
+
+def test_the_name_comes_from_the_file(tmp_path: Path) -> None:
+    text = (ENGINES / "reference.toml").read_text().replace('name = "reference"\n', "")
+    (tmp_path / "ours.toml").write_text(text)
+    assert load_profile("ours", tmp_path).name == "ours"
