@@ -24,12 +24,11 @@ def decimal_string(value: float) -> str:
 
 
 def grid_scaling(maximum: float) -> str:
-    """DoseGridScaling as the file will hold it: pixel × this = dose, and ``maximum`` (positive) still fits 32 bits."""
-    text = decimal_string(maximum / LEVELS)
-    # Rounded down, the maximum would need a level too many; one unit in its last place more is at most 1e-9 of it.
-    if maximum / float(text) > LEVELS + 0.25:
-        text = decimal_string(maximum / LEVELS * (1 + 1e-9))
-    return text
+    """DoseGridScaling as the file will hold it: pixel × this = dose; ``maximum`` (positive) gets the highest pixel.
+
+    Its eleven digits are right to 5e-11, a quarter of a level at the maximum: nothing overflows by more than that.
+    """
+    return decimal_string(maximum / LEVELS)
 
 
 def pixel_blocks(dose: Dose, scaling: str) -> Iterator[bytes]:
