@@ -1,0 +1,197 @@
+"""The list of commands with their arguments; what each does lies in a module of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="mqi-actors",
+    help="Carries every delivered proton-therapy case from the treatment logs to a verified dose.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+demo = typer.Typer(rich_markup_mode=None, invoke_without_command=True, context_settings={"max_content_width": 100})
+app.add_typer(demo, name="demo")
+
+Conf = Annotated[
+    Path | None,
+    typer.Option("--conf", metavar="FILE", help="Configuration (default: $MQI_CONF, ./conf, /etc/mqi-actors)."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
+Case = Annotated[str, typer.Argument(metavar="CASE", help="Name of a case, or its beginning.")]
+
+
+@demo.callback()
+def run_demo(
+    context: typer.Context,
+    *,
+    keep: Annotated[Path | None, typer.Option("--keep", metavar="DIR", help="Keep everything in this folder.")] = None,
+    cases: Annotated[int, typer.Option("--cases", min=1, max=1000, help="How many cases.")] = 3,
+    gpus: Annotated[int, typer.Option("--gpus", min=1, max=64, help="How many GPU slots.")] = 2,
+    ssh: Annotated[bool, typer.Option("--ssh", help="Over SSH to this machine.")] = False,
+    engine: Annotated[str, typer.Option("--engine", metavar="NAME", help="Engine profile.")] = "reference",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run the whole system on synthetic cases with the reference engine; needs no configuration."""
+    del debug
+    if context.invoked_subcommand is None:
+        from actors.cli.demonstration import whole_demo
+
+        raise typer.Exit(whole_demo(keep, cases=cases, gpus=gpus, ssh=ssh, engine=engine, as_json=as_json))
+
+
+@demo.command("case")
+def demo_case(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where the case is written.")],
+    *,
+    beams: Annotated[int, typer.Option("--beams", min=1)] = 2,
+    layers: Annotated[int, typer.Option("--layers", min=1)] = 6,
+    spots: Annotated[int, typer.Option("--spots", min=1, help="A layer.")] = 40,
+    seed: Annotated[int, typer.Option("--seed")] = 1,
+    ct: Annotated[bool, typer.Option("--ct", help="With a CT water phantom and RTSTRUCT.")] = False,
+    fault: Annotated[str | None, typer.Option("--fault", metavar="NAME", help="Make it wrong in this way.")] = None,
+    size: Annotated[str, typer.Option("--size", help="small, or real (45 MB, 224 files).")] = "small",
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write one synthetic case as the treatment machine would."""
+    del debug
+    from actors.cli.demonstration import one_case
+
+    one_case(folder, beams=beams, layers=layers, spots=spots, seed=seed, ct=ct, fault=fault, size=size, as_json=as_json)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", show_default=False)] = Path("conf"),
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Write an annotated configuration (into DIR, by default ./conf)."""
+    del debug
+    from actors.cli.commands import say
+    from actors.cli.initial import write_initial
+
+    path = write_initial(folder)
+    say(
+        {"path": str(path.absolute())},
+        f"written: {path}; edit it, then: mqi-actors check --conf {path}",
+        as_json=as_json,
+    )
+
+
+@app.command()
+def check(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Examine configuration, folders, disk, hosts, GPUs, engine and clock."""
+    del debug
+    from actors.cli.commands import check as examine
+
+    raise typer.Exit(examine(conf, as_json=as_json))
+
+
+@app.command()
+def start(conf: Conf = None, debug: Debug = False) -> None:
+    """Run the daemon in the foreground until SIGTERM or SIGINT."""
+    from actors.cli.commands import start as run
+
+    raise typer.Exit(run(conf, debug=debug))
+
+
+@app.command()
+def stop(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Stop the running daemon in order; engines go on."""
+    del debug
+    from actors.cli.commands import stop as order
+
+    order(conf, as_json=as_json)
+
+
+@app.command()
+def reload(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Have the running daemon read its configuration again."""
+    del debug
+    from actors.cli.commands import reload as order
+
+    raise typer.Exit(order(conf, as_json=as_json))
+
+
+@app.command()
+def submit(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="Case folder.")],
+    partial: Annotated[bool, typer.Option("--partial", help="As it is, although something is missing.")] = False,
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Take this case folder now, without waiting for the scanner."""
+    del debug
+    from actors.cli.commands import submit as order
+
+    raise typer.Exit(order(conf, path, partial=partial, as_json=as_json))
+
+
+@app.command()
+def status(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Daemon, hosts, GPUs, counts, disks, alarms."""
+    del debug
+    from actors.cli.commands import status as tell
+
+    tell(conf, as_json=as_json)
+
+
+@app.command()
+def cases(
+    state: Annotated[str | None, typer.Option("--state", metavar="S", help="Only those in this state.")] = None,
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """List the cases."""
+    del debug
+    from actors.cli.commands import cases as tell
+
+    tell(conf, state, as_json=as_json)
+
+
+@app.command()
+def show(case: Case, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """One case with beams, attempts and history."""
+    del debug
+    from actors.cli.commands import show as tell
+
+    tell(conf, case, as_json=as_json)
+
+
+@app.command()
+def why(case: Case, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Say in one sentence why a case is where it is."""
+    del debug
+    from actors.cli.commands import explain
+
+    explain(conf, case, as_json=as_json)
+
+
+@app.command()
+def tail(
+    case: Annotated[str | None, typer.Argument(metavar="[CASE]", help="Only this case.", show_default=False)] = None,
+    *,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on as the log grows.")] = False,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=0)] = 50,
+    engine: Annotated[int | None, typer.Option("--engine", metavar="BEAM", help="The engine's own log.")] = None,
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """The log, of one case or of all."""
+    del debug
+    from actors.cli.commands import tail as tell
+
+    tell(conf, case, follow=follow, lines=lines, engine=engine, as_json=as_json)

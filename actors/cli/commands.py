@@ -1,0 +1,213 @@
+"""What the commands do, apart from reading their arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from actors.cli.failures import CommandError, ExitCode
+from actors.cli.site import Site, find_conf
+
+if TYPE_CHECKING:
+    from actors.cli.daemon.lock import Holder
+    from actors.console.client import Client
+
+STOPPED_WITHIN_S = 15.0
+
+
+def say(document: Any, text: str, *, as_json: bool) -> None:
+    """The answer of a command: one JSON document, or words."""
+    print(json.dumps(document) if as_json else text)
+
+
+def start(conf: Path | None, *, debug: bool) -> int:
+    """Run the daemon; its exit code."""
+    from actors.cli.daemon.run import run_daemon
+
+    return run_daemon(find_conf(conf, os.environ), os.environ, debug=debug)
+
+
+def check(conf: Path | None, *, as_json: bool) -> int:
+    """Print the findings as they come; 1 if one of them failed."""
+    from actors.cli.doctor import examine
+
+    findings = []
+    for finding in examine(find_conf(conf, os.environ), os.environ):
+        findings.append(finding)
+        if not as_json:
+            print(finding.line(), flush=True)
+    ok = all(finding.ok for finding in findings)
+    if as_json:
+        rows = [{"name": f.name, "ok": f.ok, "text": f.text, "remedy": f.remedy} for f in findings]
+        print(json.dumps({"ok": ok, "checks": rows}))
+    return ExitCode.DONE if ok else ExitCode.FAILED
+
+
+def stop(conf: Path | None, *, as_json: bool) -> None:
+    """Ask the daemon to stop, and wait until it has let the state folder go."""
+    site = Site(conf, os.environ)
+    holder = site.daemon()
+    _ask_or_signal(site, holder, lambda client: client.stop(), signal.SIGTERM)
+    deadline = time.monotonic() + STOPPED_WITHIN_S
+    while (now := site.holder) is not None and now.pid == holder.pid:
+        if time.monotonic() > deadline:
+            what = f"The daemon (pid {holder.pid}) was told to stop and still runs after {STOPPED_WITHIN_S:.0f} s."
+            raise CommandError(ExitCode.FAILED, what, str(site.settings.daemon.log_dir), "Read its log.", "not-stopped")
+        time.sleep(0.05)
+    say({"stopped": True, "pid": holder.pid}, f"stopped: pid {holder.pid}; engines go on", as_json=as_json)
+
+
+def reload(conf: Path | None, *, as_json: bool) -> int:
+    """Have the configuration read again, and say what of it is in force."""
+    site = Site(conf, os.environ)
+    holder = site.daemon()
+    done = site.client(holder).reload()
+    if done["errors"]:
+        text = "refused, nothing changed:\n" + "\n".join(f"  {problem}" for problem in done["errors"])
+    else:
+        text = f"in force now: {', '.join(done['changed']) or 'nothing new'}"
+        if done["needs_restart"]:
+            text += f"\nat the next start: {', '.join(done['needs_restart'])}"
+    say(done, text, as_json=as_json)
+    return ExitCode.USAGE if done["errors"] else ExitCode.DONE
+
+
+def submit(conf: Path | None, path: Path, *, partial: bool, as_json: bool) -> int:
+    """Have a case folder taken now."""
+    site = Site(conf, os.environ)
+    holder = site.daemon()
+    folder = Path(os.path.normpath(path.absolute()))
+    if not folder.is_dir():
+        what, remedy = "There is no such folder.", "Name the folder that holds the RT Ion Plan."
+        raise CommandError(ExitCode.NOT_FOUND, what, str(folder), remedy, "no-folder")
+    taken = site.client(holder).submit(folder, partial=partial)
+    told = [f"taken: {case}" for case in taken["cases"]] + taken["sentences"]
+    say(taken, "\n".join(told) or f"no case was found in {folder}", as_json=as_json)
+    return ExitCode.DONE if taken["cases"] else ExitCode.NOT_FOUND
+
+
+def status(conf: Path | None, *, as_json: bool) -> None:
+    """Everything at a glance, from the daemon if it answers, else from the ledger."""
+    from actors.cli.documents import status_document
+    from actors.cli.views import status_view
+
+    site = Site(conf, os.environ)
+    holder = site.holder
+    reader = site.reader
+    boot = reader.meta().get("boot")
+    document = status_document(
+        holder,
+        _live(site, holder),
+        counts=reader.counts(),
+        configured=[(host.name, host.kind) for host in site.settings.hosts],
+        hosts=reader.hosts(),
+        gpus=reader.gpus(),
+        alarms=reader.alarms(),
+        boot=int(boot) if boot else None,
+    )
+    say(document, status_view(document), as_json=as_json)
+
+
+def cases(conf: Path | None, state: str | None, *, as_json: bool) -> None:
+    """All cases, or those in one state."""
+    from actors.cli.documents import case_document
+    from actors.cli.views import cases_view
+    from messages.states import CaseState
+
+    site = Site(conf, os.environ)
+    if state is not None and state not in list(CaseState):
+        what = f'There is no state "{state}".'
+        raise CommandError(ExitCode.USAGE, what, "", f"There are: {', '.join(CaseState)}.", "no-state")
+    now = datetime.now().astimezone()
+    rows = site.reader.cases(CaseState(state) if state else None)
+    documents = [case_document(row, now) for row in rows]
+    say(documents, cases_view(documents), as_json=as_json)
+
+
+def show(conf: Path | None, case: str, *, as_json: bool) -> None:
+    """One case in full."""
+    from actors.cli.documents import show_document
+    from actors.cli.views import show_view
+
+    site = Site(conf, os.environ)
+    row = site.case(case)
+    now = datetime.now().astimezone()
+    document = show_document(row, site.reader.attempts(row.case), site.reader.events(row.case), now)
+    say(document, show_view(document), as_json=as_json)
+
+
+def explain(conf: Path | None, case: str, *, as_json: bool) -> None:
+    """Why a case is where it is."""
+    from actors.cli.why import why
+
+    site = Site(conf, os.environ)
+    row = site.case(case)
+    halted = " ".join(alarm.text for alarm in site.reader.alarms() if alarm.alarm.startswith("disk:"))
+    sentence = why(row, running=site.holder is not None, results=site.settings.results.dir, halted=halted)
+    say({"case": row.case, "state": str(row.state), "why": sentence}, f"{row.case}: {sentence}", as_json=as_json)
+
+
+def tail(conf: Path | None, case: str | None, *, follow: bool, lines: int, engine: int | None, as_json: bool) -> None:
+    """The log for people, its JSON twin, or an engine's own."""
+    from actors.cli import tailing
+
+    site = Site(conf, os.environ)
+    name = site.case(case).case if case else ""
+    if as_json and (follow or engine is not None):
+        remedy = "Leave out --json, or follow events.jsonl in the log folder."
+        raise CommandError(
+            ExitCode.USAGE, "--json prints one document: it goes neither with -f nor with --engine.", "", remedy
+        )
+    log_dir = site.settings.daemon.log_dir
+    if as_json:
+        print(json.dumps(tailing.events_of(log_dir / "events.jsonl", name, lines)))
+        return
+    if engine is not None and not name:
+        raise CommandError(ExitCode.USAGE, "--engine needs a case.", "", "mqi-actors tail CASE --engine BEAM")
+    if engine is not None:
+        path = tailing.engine_log(site, name, engine)
+    else:
+        path = log_dir / "cases" / f"{name}.log" if name else log_dir / "operators.log"
+    _copy(tailing.follow(path, lines) if follow else iter(tailing.last_lines(path, lines)))
+
+
+def _copy(pieces: Iterator[bytes]) -> None:
+    out = sys.stdout
+    for piece in pieces:
+        out.write(piece.decode("utf-8", "backslashreplace"))
+        out.flush()
+
+
+def _live(site: Site, holder: Holder | None) -> dict[str, Any] | None:
+    """What the daemon says of itself; None when there is none or it does not answer."""
+    from actors.console.client import ConsoleSilentError
+
+    if holder is None:
+        return None
+    with suppress(ConsoleSilentError):
+        return site.client(holder).status()
+    return None
+
+
+def _ask_or_signal(site: Site, holder: Holder, ask: Callable[[Client], object], number: signal.Signals) -> None:
+    """By the control socket; a daemon whose console is down still knows its signals."""
+    from actors.console.client import ConsoleSilentError
+
+    try:
+        ask(site.client(holder))
+    except ConsoleSilentError:
+        if site.holder is None:
+            return
+        try:
+            os.kill(holder.pid, number)
+        except OSError as error:
+            what = f"The daemon (pid {holder.pid}) cannot be reached: {error.strerror}."
+            raise CommandError(ExitCode.FAILED, what, holder.socket, "Run this as the daemon's user.") from error

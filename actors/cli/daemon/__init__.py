@@ -1,0 +1,1 @@
+"""The daemon as a process: its lock, what is examined before it starts, its signals, its end."""

@@ -1,0 +1,72 @@
+"""What must be right before anything starts: hosts that this release runs, folders, a profile that loads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from actors.cli.failures import CommandError, ExitCode
+from actors.errors import MqiError
+from actors.formats import load_profile
+from actors.settings import SHIPPED, Settings
+from messages.engine import EngineProfile
+
+
+def refuse_unsupported(settings: Settings) -> None:
+    """Raises CommandError for hosts that this release cannot run."""
+    for host in settings.hosts:
+        if sentence := unsupported(host.name, host.kind, host.launcher):
+            remedy = 'Use kind = "local" and launcher = "direct".'
+            raise CommandError(ExitCode.USAGE, sentence, f"[[hosts]] {host.name}", remedy, kind="host-unsupported")
+
+
+def unsupported(name: str, kind: str, launcher: str) -> str:
+    """Why a host cannot be run; empty: it can."""
+    if kind != "local":
+        return f'Host {name} is of kind "{kind}"; this release runs hosts of kind "local" only.'
+    if launcher != "direct":
+        return f'Host {name} has the launcher "{launcher}"; this release has "direct" only.'
+    return ""
+
+
+def own_folders(settings: Settings) -> Iterator[tuple[str, Path]]:
+    """(key, folder) of those that are made when they are missing."""
+    yield "daemon.state_dir", settings.daemon.state_dir
+    yield "daemon.log_dir", settings.daemon.log_dir
+    yield "results.dir", settings.results.dir
+    for host in settings.hosts:
+        if host.kind == "local":
+            yield f"hosts.{host.name}.workspace", Path(host.workspace)
+
+
+def make_folders(settings: Settings) -> None:
+    """Make our own folders; watch roots are made too, so that a first start on an empty machine just waits for cases.
+
+    Raises CommandError that names the key.
+    """
+    roots = ((f"scan.roots[{number}]", root) for number, root in enumerate(settings.scan.roots))
+    for key, folder in (*own_folders(settings), *roots):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if key.startswith("scan.roots"):
+                continue  # a share that is away: the scanner says so, and goes on when it is back
+            raise _unusable(key, folder, f"cannot be made: {error.strerror or error}") from error
+    for key, folder in own_folders(settings):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise _unusable(key, folder, "is not writable")
+
+
+def _unusable(key: str, folder: Path, why: str) -> CommandError:
+    remedy = f"Make it for the daemon's user, or change {key}."
+    return CommandError(ExitCode.USAGE, f"The folder of {key} {why}.", str(folder), remedy, kind="folder")
+
+
+def read_profile(settings: Settings) -> EngineProfile:
+    """The engine profile. Raises CommandError with every wrong key of it."""
+    try:
+        return load_profile(settings.engine.profile, SHIPPED / "engines")
+    except MqiError as error:
+        fault = error.fault
+        raise CommandError(ExitCode.USAGE, fault.what, fault.where, fault.remedy, fault.kind) from error

@@ -1,0 +1,86 @@
+"""Hosts and their GPUs."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from actors.cli.daemon.preflight import unsupported
+from actors.cli.doctor.finding import Finding
+from actors.settings import HostSettings, Settings
+from messages.hosts import GpuReading
+
+NVML_LIMIT_S = 15.0
+
+
+def check_hosts(settings: Settings, _conf: Path) -> Iterator[Finding]:
+    """Every host is of a kind that this release runs."""
+    for host in settings.hosts:
+        if sentence := unsupported(host.name, host.kind, host.launcher):
+            remedy = 'use kind = "local" and launcher = "direct"'
+            yield Finding(f"host {host.name}", ok=False, text=sentence, remedy=remedy)
+        else:
+            yield Finding(f"host {host.name}", ok=True, text=f"this machine, workspace {host.workspace}")
+
+
+def check_gpus(settings: Settings, _conf: Path) -> Iterator[Finding]:
+    """The GPUs of this machine, where they are to be asked."""
+    for host in settings.hosts:
+        if host.kind != "local":
+            continue
+        if isinstance(host.gpus, int):
+            yield Finding(f"GPUs of {host.name}", ok=True, text=f"{host.gpus} slots, no GPU is asked")
+            continue
+        found = _read_gpus()
+        if isinstance(found, str):
+            remedy = "install or reload the NVIDIA driver, or give the number of slots (gpus = 2) for a CPU engine"
+            yield Finding(f"GPUs of {host.name}", ok=False, text=found, remedy=remedy)
+        else:
+            yield from judge_gpus(host, found)
+
+
+def judge_gpus(host: HostSettings, found: tuple[GpuReading, ...]) -> Iterator[Finding]:
+    """Whether what was configured is there and answers. Pure."""
+    wanted = (
+        {gpu.index for gpu in found} if host.gpus == "auto" else set(host.gpus if isinstance(host.gpus, tuple) else ())
+    )
+    if not found:
+        text, remedy = "the driver has no GPU", "see nvidia-smi; or give the number of slots (gpus = 2)"
+        yield Finding(f"GPUs of {host.name}", ok=False, text=text, remedy=remedy)
+    for index in sorted(wanted - {gpu.index for gpu in found}):
+        yield Finding(
+            f"GPU {index} of {host.name}", ok=False, text="is not there", remedy=f"correct gpus of {host.name}"
+        )
+    for gpu in found:
+        if gpu.index in wanted and gpu.fault:
+            text, remedy = gpu.fault, "see nvidia-smi -q; until it answers nothing runs on it"
+            yield Finding(f"GPU {gpu.index} of {host.name}", ok=False, text=text, remedy=remedy)
+        elif gpu.index in wanted:
+            memory = f", {gpu.free_mb} of {gpu.total_mb} MB free" if gpu.free_mb is not None else ""
+            yield Finding(f"GPU {gpu.index} of {host.name}", ok=True, text=f"{gpu.name} {gpu.uuid}{memory}")
+
+
+def _read_gpus() -> tuple[GpuReading, ...] | str:
+    """What NVML says, or in words why it does not; a driver that hangs is waited for only so long."""
+    from actors.local_host.nvml import CannotTell, NoDriver, Nvml
+
+    answer: queue.SimpleQueue[tuple[GpuReading, ...] | str] = queue.SimpleQueue()
+
+    def ask() -> None:
+        nvml = Nvml()
+        try:
+            answer.put(nvml.read())
+        except NoDriver:
+            answer.put("this machine has no NVIDIA driver")
+        except CannotTell as error:
+            answer.put(str(error))
+        finally:
+            nvml.close()
+
+    threading.Thread(target=ask, name="nvml", daemon=True).start()
+    try:
+        return answer.get(timeout=NVML_LIMIT_S)
+    except queue.Empty:
+        return f"the driver did not answer in {NVML_LIMIT_S:.0f} s"
