@@ -48,17 +48,24 @@ class GpuWatch:
         reading = self._reading()
         if reading is None:
             return
-        self._ours = {pid: until for pid, until in self._ours.items() if until > now}
-        for process in reading.processes or ():
-            if process.attempt or (leased and process.attempt is None):
-                self._ours.setdefault(process.pid, now + self.limits.linger_s)
-                if leased:
-                    self._ours[process.pid] = now + self.limits.linger_s
-        if not leased and not self._ours:
+        self._own(reading, leased=leased, now=now)
+        if not leased and not any(until > now for until in self._ours.values()):
             self.idle_mb = reading.free_mb
         elif self.idle_mb is None:
             self.idle_mb = reading.total_mb
         self._feel(reading)
+
+    def _own(self, reading: GpuReading, *, leased: bool, now: float) -> None:
+        """Which of the processes are ours, and until when they are taken for that."""
+        processes = reading.processes or ()
+        listed = {process.pid for process in processes}
+        self._ours = {pid: until for pid, until in self._ours.items() if pid in listed}
+        until = now + self.limits.linger_s
+        for process in processes:
+            if leased and process.attempt != "":
+                self._ours[process.pid] = until
+            elif process.attempt:
+                self._ours.setdefault(process.pid, until)
 
     def _feel(self, reading: GpuReading) -> None:
         if reading.temperature_c is not None:
