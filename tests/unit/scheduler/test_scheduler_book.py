@@ -1,0 +1,234 @@
+"""What the scheduler keeps, and how it comes back after a restart."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from actors.scheduler.book import COOL_S, HOPELESS_S, Alarmed, Book, Effect, Tell
+from actors.scheduler.reasons import spoken
+from messages.hosts import GpuState
+from messages.scheduling import BeamWithdrawn, QueueBeam, RunBeam, WaitReason, WorkerReport
+from tests.kit import Probe
+from tests.unit.scheduler.test_scheduler_policy import request
+
+CASE = Probe("cases/a")
+
+
+def report(index: int = 0, **values: object) -> WorkerReport:
+    usual: dict[str, object] = {
+        "worker": f"gpu1/gpu-{index}",
+        "address": Probe(f"hosts/gpu1/gpu-{index}"),
+        "epoch": 1,
+        "host": "gpu1",
+        "index": index,
+        "uuid": f"GPU-{index}",
+        "state": GpuState.IDLE,
+        "accepts": True,
+    }
+    return WorkerReport(**(usual | values))  # type: ignore[arg-type]
+
+
+def busy(index: int, key: str, **values: object) -> WorkerReport:
+    return report(index, **({"state": GpuState.BUSY, "running": key, "keys": (key,)} | values))
+
+
+def given(effects: tuple[Effect, ...]) -> list[tuple[str, str]]:
+    return [
+        (tell.to.id.rsplit("/", 1)[1], tell.message.request.key)
+        for tell in effects
+        if isinstance(tell, Tell) and isinstance(tell.message, RunBeam)
+    ]
+
+
+def reasons(book: Book, now: float = 0.0) -> list[str]:
+    return [
+        tell.message.sentence
+        for tell in book.explain(now)
+        if isinstance(tell, Tell) and isinstance(tell.message, WaitReason)
+    ]
+
+
+def test_a_beam_is_given_once_and_one_worker_gets_one_at_a_time() -> None:
+    book = Book()
+    for beam in (1, 2):
+        book.queue(QueueBeam(request("a", beam), CASE), 0.0)
+    book.report(report(), 0.0)
+    assert given(book.dispatch(0.0)) == [("gpu-0", "a/1/1")]
+    assert given(book.dispatch(0.0)) == [], "not acknowledged yet"
+    book.report(report(next="a/1/1", keys=("a/1/1",), accepts=False), 0.1)
+    assert given(book.dispatch(0.1)) == []
+    book.report(busy(0, "a/1/1"), 0.2)
+    assert given(book.dispatch(0.2)) == [("gpu-0", "a/2/1")], "staged ahead"
+
+
+def test_saying_it_again_replaces_the_request_and_doubles_nothing() -> None:
+    book = Book()
+    book.queue(QueueBeam(request("a", 1), CASE), 0.0)
+    book.queue(QueueBeam(request("a", 1, priority=5), CASE), 1.0)
+    assert [one.priority for one in book.waiting] == [5]
+    book.report(report(), 1.0)
+    book.dispatch(1.0)
+    book.queue(QueueBeam(request("a", 1), CASE), 2.0)
+    assert book.waiting == (), "a worker has it"
+
+
+def test_a_worker_that_was_not_heard_for_3_s_is_offered_nothing() -> None:
+    book = Book()
+    book.report(report(), 0.0)
+    book.queue(QueueBeam(request(), CASE), 3.5)
+    assert given(book.dispatch(3.5)) == []
+    assert reasons(book, 3.5) == ["beam 1 waits: gpu1/0 does not answer"]
+    book.report(report(), 4.0)
+    assert given(book.dispatch(4.0)) == [("gpu-0", "a/1/1")]
+
+
+def test_refused_goes_back_and_is_tried_elsewhere_at_once_and_there_after_a_while() -> None:
+    book = Book()
+    book.queue(QueueBeam(request(), CASE), 0.0)
+    book.report(report(), 0.0)
+    book.dispatch(0.0)
+    book.refused("a/1/1", "gpu1/gpu-0", 0.1)
+    assert given(book.dispatch(0.2)) == []
+    assert given(book.dispatch(0.1 + COOL_S)) == [("gpu-0", "a/1/1")]
+    book.refused("a/1/1", "gpu1/gpu-9", 2.0)
+    assert book.given == {"a/1/1": "gpu1/gpu-0"}, "not that worker's to refuse"
+
+
+def test_a_new_incarnation_without_the_key_gives_the_beam_back() -> None:
+    book = Book()
+    book.queue(QueueBeam(request(), CASE), 0.0)
+    book.report(report(), 0.0)
+    book.dispatch(0.0)
+    book.report(report(accepts=False), 0.5)
+    assert book.waiting == (), "the same incarnation has it in its mailbox still"
+    book.report(report(epoch=2), 1.0)
+    assert [one.key for one in book.waiting] == ["a/1/1"]
+    book.report(report(epoch=1, keys=("a/1/1",)), 1.1)
+    assert [one.key for one in book.waiting] == ["a/1/1"], "an old incarnation says nothing any more"
+
+
+def test_a_worker_that_exits_gives_back_what_it_had_not_acknowledged() -> None:
+    book = Book()
+    for beam in (1, 2):
+        book.queue(QueueBeam(request("a", beam), CASE), 0.0)
+    book.report(report(), 0.0)
+    book.dispatch(0.0)
+    book.report(busy(0, "a/1/1"), 0.1)
+    book.dispatch(0.1)
+    book.exited("hosts/gpu1/gpu-0", 0.2)
+    assert [one.key for one in book.waiting] == ["a/2/1"]
+    assert book.given == {"a/1/1": "gpu1/gpu-0"}, "that one is in the ledger"
+    assert given(book.dispatch(0.2)) == [], "it is down"
+    assert "gpu1/0 does not answer" in reasons(book, 0.2)[0]
+
+
+@pytest.mark.promise("P15")
+def test_after_a_restart_the_book_is_rebuilt_from_what_is_said_again() -> None:
+    book = Book()
+    book.queue(QueueBeam(request("a", 1), CASE), 0.0)
+    book.queue(QueueBeam(request("a", 2), CASE), 0.0)
+    assert given(book.dispatch(0.0)) == [], "no worker is offered anything before it reported"
+    book.report(busy(0, "a/1/1"), 0.1)
+    assert [one.key for one in book.waiting] == ["a/2/1"], "the first is with its worker already"
+    book.queue(QueueBeam(request("a", 1), CASE), 0.2)
+    assert [one.key for one in book.waiting] == ["a/2/1"]
+    book.report(report(), 5.0)
+    book.queue(QueueBeam(replace(request("a", 1), attempt=2), CASE), 5.1)
+    assert [one.key for one in book.waiting] == ["a/1/2", "a/2/1"], "a new attempt is another matter"
+
+
+def test_withdrawn_before_it_was_given_is_answered() -> None:
+    book = Book()
+    book.queue(QueueBeam(request(), CASE), 0.0)
+    assert book.withdraw("a", 1, CASE) == (Tell(CASE, BeamWithdrawn("a", 1)),)
+    assert book.withdraw("a", 1, CASE) == (Tell(CASE, BeamWithdrawn("a", 1)),), "again: it is not there"
+    book.queue(QueueBeam(request(), CASE), 0.0)
+    book.report(report(), 0.0)
+    book.dispatch(0.0)
+    assert book.withdraw("a", 1, CASE) == ()
+
+
+@pytest.mark.promise("P20")
+def test_with_a_full_disk_nothing_new_is_given_and_the_sentence_says_so() -> None:
+    book = Book()
+    book.report(report(), 0.0)
+    book.halted = "the results disk has 3 GB free, 20 GB are wanted"
+    book.queue(QueueBeam(request(), CASE), 0.0)
+    assert given(book.dispatch(0.0)) == []
+    assert reasons(book) == ["beam 1 waits: no new work starts, the results disk has 3 GB free, 20 GB are wanted"]
+    book.halted = ""
+    assert given(book.dispatch(0.0)) == [("gpu-0", "a/1/1")]
+
+
+@pytest.mark.promise("P33")
+def test_what_waits_says_why_in_one_sentence_with_numbers() -> None:
+    book = Book()
+    book.queue(QueueBeam(request("a", 3, memory=9000), CASE), 0.0)
+    assert reasons(book) == ["beam 3 waits: no GPU has reported yet"]
+    book.report(busy(0, "c/2/1", next="d/1/1", keys=("c/2/1", "d/1/1"), accepts=False), 0.0)
+    book.report(report(1, state=GpuState.QUARANTINED, reason="over temperature 93 °C", accepts=False), 0.0)
+    book.report(report(2, free_mb=8000), 0.0)
+    book.report(report(3, state=GpuState.UNKNOWN, reason="not observed yet", accepts=False), 0.0)
+    (sentence,) = reasons(book)
+    assert sentence == (
+        "beam 3 waits: gpu1/0 busy with c beam 2, d beam 1 staged next, gpu1/1 quarantined (over temperature 93 °C), "
+        "gpu1/2 has 8000 MB of memory free and the beam asks for 9000 MB, gpu1/3 unknown (not observed yet)"
+    )
+    assert reasons(book) == [], "told once"
+
+
+@pytest.mark.promise("P33")
+def test_sentences_of_a_long_queue_count_what_goes_before_and_do_not_change_at_every_step() -> None:
+    book = Book()
+    book.report(busy(0, "x/1/1", accepts=False), 0.0)
+    for beam in range(1, 40):
+        book.queue(QueueBeam(request("a", beam), CASE), 0.0)
+    said = reasons(book)
+    assert said[1].endswith("; 1 beam goes before it")
+    assert said[5].endswith("; 5 beams go before it")
+    assert said[38].endswith("; more than 30 beams go before it")
+    for beam in (1, 2):
+        book.withdraw("a", beam, CASE)
+    assert len(reasons(book)) < 20
+
+
+def test_more_gpus_than_one_sentence_holds_are_counted_and_a_failed_one_is_named() -> None:
+    book = Book()
+    for index in range(7):
+        book.report(busy(index, f"x/{index}/1", accepts=False), 0.0)
+    book.report(report(0, state=GpuState.IDLE), 0.1)
+    book.queue(QueueBeam(request("a", 1, avoid=("gpu1/GPU-0",)), CASE), 0.0)
+    assert given(book.dispatch(0.1)) == []
+    (sentence,) = reasons(book)
+    assert "gpu1/0 failed this beam before" in sentence
+    assert sentence.endswith("and 3 more GPUs")
+
+
+def test_a_beam_that_no_gpu_could_ever_take_is_alarmed_and_the_alarm_clears() -> None:
+    book = Book()
+    book.queue(QueueBeam(request("a", 1, memory=40000), CASE), 0.0)
+    book.report(report(0, free_mb=24000), 0.0)
+    assert not [one for one in book.explain(1.0) if isinstance(one, Alarmed)]
+    book.report(report(0, free_mb=24000), HOPELESS_S)
+    (alarm,) = [one for one in book.explain(HOPELESS_S) if isinstance(one, Alarmed)]
+    assert alarm.id == "no-gpu:a/1"
+    assert "40000 MB" in alarm.text
+    book.report(report(1, free_mb=48000), HOPELESS_S + 1)
+    assert Alarmed("no-gpu:a/1") in book.dispatch(HOPELESS_S + 1)
+
+
+def test_an_alarm_clears_when_the_beam_is_withdrawn_or_a_gpu_comes_back() -> None:
+    book = Book()
+    book.queue(QueueBeam(request("a", 1), CASE), 0.0)
+    book.explain(HOPELESS_S)
+    book.report(busy(0, "x/1/1", accepts=False), HOPELESS_S)
+    assert Alarmed("no-gpu:a/1") in book.explain(HOPELESS_S + 1)
+    book.report(report(0, state=GpuState.UNKNOWN, accepts=False), HOPELESS_S + 1)
+    book.explain(2 * HOPELESS_S + 2)
+    assert Alarmed("no-gpu:a/1") in book.withdraw("a", 1, CASE)
+
+
+def test_a_key_in_words() -> None:
+    assert spoken("20240229-101500-ab12cd34/3/1") == "20240229-101500-ab12cd34 beam 3"
