@@ -1,0 +1,204 @@
+"""The demo: synthetic cases, the real daemon on them with the reference engine, and the results to look at.
+
+Everything that a site would have is real here: the daemon is the program that ``start`` runs, in a process of its own,
+and it finds the cases in a watched folder. Only the patients and the engine are not: the engine is analytic, and no
+clinical one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from actors.demo.factory import write_demo_case
+from actors.demo.pictures import draw_case
+from actors.demo.site import DemoSite, make_site
+from actors.ledger import Reader
+from actors.results import verify_published
+from messages.ledger import CaseRow
+from messages.states import CaseState
+
+ENDED = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CANCELLED, CaseState.INCOMPLETE})
+LIMIT_S = 600.0
+"""A demo that takes longer than this has failed; it says so instead of waiting for ever."""
+STOP_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoCase:
+    """What became of one case of the demo."""
+
+    case: str
+    state: str
+    reason: str
+    folder: str
+    picture: str
+    problems: tuple[str, ...]
+
+    @property
+    def verified(self) -> bool:
+        return self.state == CaseState.DONE and not self.problems
+
+
+def run_demo(
+    *,
+    keep: Path | None = None,
+    cases: int = 3,
+    gpus: int = 2,
+    ssh: bool = False,
+    engine: str = "reference",
+    as_json: bool = False,
+) -> int:
+    """Run the demo; 0 only if every case ended done with a result that verifies, 2 for what this release cannot do."""
+    screen = Console(stderr=True)
+    if ssh:
+        screen.print("demo: --ssh needs hosts of kind ssh, which this release does not have. Leave the option out.")
+        return 2
+    folder = (keep or Path(tempfile.mkdtemp(prefix="mqi-demo-"))).resolve()
+    began = time.monotonic()
+    site = make_site(folder, gpus=gpus, profile=engine)
+    screen.print(f"demo: {cases} synthetic cases, {gpus} GPU slots on this machine, engine '{engine}', all in {folder}")
+    with daemon(site, screen):
+        for n in range(cases):
+            write_demo_case(site.incoming / f"patient-{n + 1:03d}" / "study", seed=n + 1)
+        rows = _follow(site, cases, screen)
+    outcomes = tuple(_outcome(site, row) for row in rows)
+    ok = len(outcomes) == cases and all(outcome.verified for outcome in outcomes)
+    elapsed_s = time.monotonic() - began
+    if as_json:
+        print(json.dumps(_document(site, outcomes, ok=ok, elapsed_s=elapsed_s), ensure_ascii=False))
+    else:
+        _tell(screen, site, outcomes, rows, elapsed_s)
+    return 0 if ok else 1
+
+
+@contextmanager
+def daemon(site: DemoSite, screen: Console) -> Iterator[subprocess.Popen[bytes]]:
+    """The daemon that ``start`` runs, stopped in order at the end; what it prints goes to ``<folder>/daemon.txt``."""
+    with (site.folder / "daemon.txt").open("ab") as sink:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "actors.cli", "start", "--conf", str(site.conf)],
+            stdin=subprocess.DEVNULL,
+            stdout=sink,
+            stderr=sink,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            screen.print(f"demo: the daemon did not stop within {STOP_S:.0f} s and is killed; see {site.log}")
+            process.kill()
+            process.wait()
+
+
+def _follow(site: DemoSite, cases: int, screen: Console) -> tuple[CaseRow, ...]:
+    deadline = time.monotonic() + LIMIT_S
+    rows: tuple[CaseRow, ...] = ()
+    with Live(console=screen, refresh_per_second=8, transient=True) as live:
+        while time.monotonic() < deadline:
+            rows = _rows(site)
+            live.update(_table(rows))
+            if len(rows) >= cases and all(row.state in ENDED for row in rows):
+                return rows
+            time.sleep(0.1)
+    screen.print(f"demo: not every case ended within {LIMIT_S:.0f} s; read {site.log}")
+    return rows
+
+
+def _rows(site: DemoSite) -> tuple[CaseRow, ...]:
+    if not site.ledger.exists():
+        return ()
+    return Reader(site.ledger).cases()
+
+
+def _table(rows: tuple[CaseRow, ...]) -> Table:
+    table = Table("case", "state", "beam", "beam's state", "GPU", "progress", "why")
+    for row in rows:
+        if not row.beams:
+            table.add_row(row.case, row.state, "", "", "", "", row.reason)
+        for n, beam in enumerate(row.beams):
+            first = n == 0
+            table.add_row(
+                row.case if first else "",
+                row.state if first else "",
+                f"{beam.number} {beam.name}",
+                beam.state,
+                f"{beam.host}/{beam.gpu}" if beam.gpu else "",
+                f"{beam.progress:4.0%}",
+                beam.reason or (row.reason if first else ""),
+            )
+    return table
+
+
+def _outcome(site: DemoSite, row: CaseRow) -> DemoCase:
+    folder = site.results / row.case
+    problems: tuple[str, ...] = ()
+    picture = ""
+    if row.state == CaseState.DONE:
+        problems = verify_published(folder)
+        picture = str(draw_case(folder, site.folder / f"{row.case}.png"))
+    return DemoCase(
+        case=row.case,
+        state=row.state,
+        reason=row.reason,
+        folder=str(folder) if folder.exists() else "",
+        picture=picture,
+        problems=problems,
+    )
+
+
+def _document(site: DemoSite, outcomes: tuple[DemoCase, ...], *, ok: bool, elapsed_s: float) -> dict[str, object]:
+    return {
+        "ok": ok,
+        "elapsed_s": round(elapsed_s, 2),
+        "folder": str(site.folder),
+        "cases": [
+            {
+                "case": outcome.case,
+                "state": outcome.state,
+                "verified": outcome.verified,
+                "reason": outcome.reason,
+                "results": outcome.folder,
+                "picture": outcome.picture,
+                "problems": list(outcome.problems),
+            }
+            for outcome in outcomes
+        ],
+    }
+
+
+def _tell(
+    screen: Console, site: DemoSite, outcomes: tuple[DemoCase, ...], rows: tuple[CaseRow, ...], elapsed_s: float
+) -> None:
+    screen.print(_table(rows))
+    for outcome in outcomes:
+        if outcome.verified:
+            screen.print(
+                f"{outcome.case}: verified; results {outcome.folder}, picture {outcome.picture}", soft_wrap=True
+            )
+        else:
+            why = "; ".join(outcome.problems) or outcome.reason
+            screen.print(f"{outcome.case}: {outcome.state}: {why}", soft_wrap=True)
+    screen.print(
+        f"demo: {sum(o.verified for o in outcomes)} of {len(outcomes)} cases verified in {elapsed_s:.1f} s. "
+        f"Log: {site.log}. Look again with: bin/mqi-actors cases --conf {site.conf}",
+        soft_wrap=True,
+    )

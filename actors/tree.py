@@ -1,0 +1,269 @@
+"""The whole tree on one page: every child's specification, strategy, budget, back-off and wiring, and nothing else.
+
+    root                     one-for-one     budget spent: the process exits 70, its process supervisor restarts it
+    ├─ monitor               hosts, GPUs, disks, actors: health and alarms
+    ├─ console               control socket; may fail for ever, harms nothing
+    └─ pipeline              rest-for-one: what stands below depends on what stands above
+       ├─ ledger             the only writer of the SQLite file
+       ├─ compute            worker processes for interpretation, verification and dose files
+       ├─ hosts              one-for-one
+       │  └─ <host>          rest-for-one; back-off 1 s to 60 s, never escalates: this is the circuit breaker
+       │     ├─ control      launch, watch and kill jobs; GPU readings
+       │     ├─ lane-1..n    file transfer
+       │     └─ gpu-0..n     one worker per GPU, started when the control knows the GPUs
+       ├─ scheduler          which beam runs next, on which GPU
+       ├─ cases              one-for-one: admission, and one Case actor per active case
+       └─ scanner            finds cases, decides when one is complete
+
+Started top to bottom, stopped bottom to top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors.case import Admission, Case
+from actors.compute import Compute
+from actors.console import Console
+from actors.gpu_worker import GpuWorker
+from actors.ledger import Ledger, Reader
+from actors.local_host import LocalControl, LocalLane
+from actors.monitor import Monitor
+from actors.scanner import Scanner
+from actors.scheduler import Scheduler
+from actors.settings import HostSettings, Settings
+from actors.supervision import Backoff, Context, Restart, Spec, StartChild, StopChild, Strategy, System, supervisor
+from messages.engine import EngineProfile
+from messages.hosts import GpuLimits
+from messages.operators import SettingsReloaded
+
+MONITOR = "root/monitor"
+PIPELINE = "root/pipeline"
+LEDGER = f"{PIPELINE}/ledger"
+COMPUTE = f"{PIPELINE}/compute"
+HOSTS = f"{PIPELINE}/hosts"
+SCHEDULER = f"{PIPELINE}/scheduler"
+CASES = f"{PIPELINE}/cases"
+ADMISSION = f"{CASES}/admission"
+SCANNER = f"{PIPELINE}/scanner"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the tree is built from: settings, and what was read and asked before anything started."""
+
+    settings: Settings
+    profile: EngineProfile
+    engine_version: str
+    daemon_version: str
+    socket: Path
+    """Of the console."""
+    stop: Callable[[], None]
+    """Ask the process to stop in order; returns at once."""
+    reload: Callable[[], SettingsReloaded]
+
+
+class Plans:
+    """The specifications of the tree, made from the site in force; a reload replaces the site for what starts later."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+
+    def root(self) -> Spec:
+        return supervisor("root", [self.monitor(), self.console(), self.pipeline()], max_restarts=3, within_s=60)
+
+    def pipeline(self) -> Spec:
+        children = [self.ledger(), self.compute(), self.hosts(), self.scheduler(), self.cases(), self.scanner()]
+        return supervisor("pipeline", children, Strategy.REST_FOR_ONE, max_restarts=5, within_s=60)
+
+    def monitor(self) -> Spec:
+        def make(context: Context) -> Monitor:
+            settings, at = self.site.settings, context.system.address
+            return Monitor(
+                context,
+                ledger=at(LEDGER),
+                standing=Reader(settings.ledger_path).alarms,
+                hosts=tuple(at(f"{HOSTS}/{host.name}/control") for host in settings.hosts),
+                disks=settings.disks,
+                thresholds=settings.monitor,
+                interval_s=settings.monitor.interval_s,
+                room_for=(at(SCANNER), at(SCHEDULER)),
+            )
+
+        return Spec("monitor", make, backoff=Backoff(0.05, 5.0, 0.1))
+
+    def console(self) -> Spec:
+        def make(context: Context) -> Console:
+            at = context.system.address
+            return Console(
+                context,
+                socket=self.site.socket,
+                ledger=at(LEDGER),
+                scanner=at(SCANNER),
+                monitor=at(MONITOR),
+                stop=self.site.stop,
+                reload=self.site.reload,
+            )
+
+        return Spec("console", make, backoff=Backoff(0.2, 60.0, 0.2), escalates=False)
+
+    def ledger(self) -> Spec:
+        def make(context: Context) -> Ledger:
+            settings = self.site.settings
+            return Ledger(
+                context,
+                path=settings.ledger_path,
+                backups=settings.backups_dir,
+                backup_hours=settings.backup.every_h,
+                monitor=context.system.address(MONITOR),
+            )
+
+        return Spec("ledger", make, handler_budget_s=60, capacity=100_000)
+
+    def compute(self) -> Spec:
+        compute = self.site.settings.compute
+        arguments = {"processes": compute.processes, "memory_limit_mb": compute.memory_limit_mb}
+        return Spec("compute", Compute, arguments, capacity=10_000)
+
+    def hosts(self) -> Spec:
+        return supervisor("hosts", [self.host(host) for host in self.site.settings.hosts])
+
+    def host(self, host: HostSettings) -> Spec:
+        lanes = [self.lane(host, n + 1) for n in range(host.lanes)]
+        circuit_breaker = Backoff(min_s=1.0, max_s=60.0, jitter=0.2)
+        return supervisor(
+            host.name,
+            [self.control(host), *lanes],
+            Strategy.REST_FOR_ONE,
+            max_restarts=5,
+            within_s=60,
+            backoff=circuit_breaker,
+            escalates=False,
+        )
+
+    def control(self, host: HostSettings) -> Spec:
+        def make(context: Context) -> LocalControl:
+            return LocalControl(
+                context,
+                host=host.name,
+                workspace=Path(host.workspace),
+                gpus=host.gpus,
+                monitor=context.system.address(MONITOR),
+                worker_spec=lambda index, uuid: self.worker(host, index, uuid),
+            )
+
+        return Spec("control", make)
+
+    def lane(self, host: HostSettings, number: int) -> Spec:
+        return Spec(f"lane-{number}", LocalLane, {"host": host.name, "workspace": Path(host.workspace)})
+
+    def worker(self, host: HostSettings, index: int, uuid: str) -> Spec:
+        def make(context: Context) -> GpuWorker:
+            at, here = context.system.address, f"{HOSTS}/{host.name}"
+            return GpuWorker(
+                context,
+                host=host.name,
+                index=index,
+                uuid=uuid,
+                workspace=host.workspace,
+                asked=not isinstance(host.gpus, int),
+                ledger=at(LEDGER),
+                scheduler=at(SCHEDULER),
+                control=at(f"{here}/control"),
+                lanes=tuple(at(f"{here}/lane-{n + 1}") for n in range(host.lanes)),
+                monitor=at(MONITOR),
+                progress=self.site.profile.progress,
+                case_address=lambda case: at(f"{CASES}/{case}"),
+                limits=GpuLimits(temperature_c=round(self.site.settings.monitor.gpu_temperature_c)),
+            )
+
+        return Spec(f"gpu-{index}", make)
+
+    def scheduler(self) -> Spec:
+        def make(context: Context) -> Scheduler:
+            at = context.system.address
+            return Scheduler(context, ledger=at(LEDGER), monitor=at(MONITOR))
+
+        return Spec("scheduler", make, capacity=10_000)
+
+    def cases(self) -> Spec:
+        return supervisor("cases", [self.admission()], max_restarts=20, within_s=60)
+
+    def admission(self) -> Spec:
+        def make(context: Context) -> Admission:
+            at = context.system.address
+            return Admission(
+                context,
+                ledger=at(LEDGER),
+                start_case=self.case,
+                cases=context.parent,
+                monitor=at(MONITOR),
+                max_active=64,
+            )
+
+        return Spec("admission", make, capacity=10_000)
+
+    def case(self, name: str) -> Spec:
+        def make(context: Context) -> Case:
+            site, settings, at = self.site, self.site.settings, context.system.address
+            return Case(
+                context,
+                case=name,
+                ledger=at(LEDGER),
+                compute=at(COMPUTE),
+                scheduler=at(SCHEDULER),
+                monitor=at(MONITOR),
+                controls={host.name: at(f"{HOSTS}/{host.name}/control") for host in settings.hosts},
+                worker_address=lambda worker: at(f"{HOSTS}/{worker}"),
+                profile=site.profile,
+                calibrations=settings.machines.files,
+                zone=settings.site.zone,
+                work_dir=settings.work_dir,
+                results_dir=settings.results.dir,
+                attempts=settings.retry.attempts,
+                engine_version=site.engine_version,
+                daemon_version=site.daemon_version,
+            )
+
+        # a case that crashes time and again backs off alone; it must not take the others down with it
+        return Spec(name, make, restart=Restart.TRANSIENT, backoff=Backoff(0.05, 60.0, 0.2), escalates=False)
+
+    def scanner(self) -> Spec:
+        def make(context: Context) -> Scanner:
+            settings, at = self.site.settings, context.system.address
+            scan = settings.scan
+            return Scanner(
+                context,
+                ledger=at(LEDGER),
+                compute=at(COMPUTE),
+                admission=at(ADMISSION),
+                roots=scan.roots,
+                interval_s=scan.interval_s,
+                quiet_s=scan.quiet_s,
+                marker=scan.marker,
+                give_up_h=scan.give_up_h,
+                partial_after_h=scan.partial_after_h,
+                session_gap_h=scan.session_gap_h,
+                zone=settings.site.zone,
+                monitor=at(MONITOR),
+                profile=self.site.profile,
+            )
+
+        return Spec("scanner", make, capacity=10_000)
+
+
+class Tree(System):
+    """The running tree, and how it takes over what a reload changed."""
+
+    def __init__(self, site: Site, boot: int) -> None:
+        self._plans = Plans(site)
+        super().__init__(self._plans.root(), boot=boot)
+
+    def take_over(self, site: Site) -> None:
+        """New cases see the new settings; scanner and monitor start anew with them, cases and workers go on."""
+        self._plans.site = site
+        for parent, spec in ((PIPELINE, self._plans.scanner()), ("root", self._plans.monitor())):
+            self.address(parent).tell(StopChild(spec.id))
+            self.address(parent).tell(StartChild(spec))
