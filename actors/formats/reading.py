@@ -35,14 +35,16 @@ def read_bounded(path: str | Path, limit: int, what: str) -> bytes:
             "Check the share and the file's rights.",
             "file-unreadable",
         ) from None
-    with os.fdopen(handle, "rb") as file:
+    try:
         size = _checked_size(os.fstat(handle), limit, what, path)
-        try:
+        with open(handle, "rb", closefd=False) as file:  # noqa: PTH123 - it is open already
             data = file.read(limit + 1)
-        except OSError as error:
-            raise CaseError(
-                f"{what} cannot be read: {error.strerror}.", shown(path), "Check the share.", "file-unreadable"
-            ) from None
+    except OSError as error:
+        raise CaseError(
+            f"{what} cannot be read: {error.strerror}.", shown(path), "Check the share.", "file-unreadable"
+        ) from None
+    finally:
+        os.close(handle)
     if len(data) != size:
         raise CaseError(
             f"{what} changed while it was read ({size} bytes became {len(data)}).",
