@@ -162,6 +162,7 @@ class Console(Actor):
 
 def _serve(scope: TaskScope, server: uvicorn.Server, listening: net.socket) -> None:
     def leave() -> None:
+        server.force_exit = True  # a request that waits for an answer does not hold up the end
         server.should_exit = True
 
     scope.on_cancel(leave)

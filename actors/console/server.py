@@ -34,7 +34,6 @@ def make_server(app: Starlette) -> uvicorn.Server:
         access_log=False,
         limit_concurrency=CONNECTIONS,
         timeout_keep_alive=5,
-        timeout_graceful_shutdown=0,
         server_header=False,
     )
     return uvicorn.Server(config)

@@ -106,13 +106,15 @@ class Engine(Section):
 class Machines(Section):
     """The treatment machines."""
 
-    calibrations: Annotated[tuple[tuple[str, Path], ...], BeforeValidator(calibration_files), Field(strict=False)] = ()
+    calibrations: Annotated[tuple[tuple[str, Path], ...], BeforeValidator(calibration_files), Field(strict=False)] = (
+        Field(default_factory=shipped_calibrations)
+    )
     """(gantry, calibration file); a gantry may have several, chosen by time of delivery. None named: those shipped."""
 
     @property
     def files(self) -> tuple[tuple[str, str], ...]:
         """(gantry, path of a calibration file), as the interpreter wants them."""
-        return tuple((gantry, str(path)) for gantry, path in self.calibrations or shipped_calibrations())
+        return tuple((gantry, str(path)) for gantry, path in self.calibrations)
 
 
 class Slurm(Section):

@@ -172,13 +172,13 @@ class Daemon:
         logger.info("engine {} ({}), hosts {}", self.profile.name, self.engine_version, hosts)
 
 
-class Tree:
+class RealTree:
     """The assembly that ``start`` uses: the page ``actors/tree.py``."""
 
     def build(self, daemon: Daemon, boot: int) -> Running:
-        from actors import tree
+        from actors.tree import Tree
 
-        return tree.Tree(self._site(daemon), boot)
+        return Tree(self._site(daemon), boot)
 
     def take_over(self, daemon: Daemon, running: Any) -> None:
         running.take_over(self._site(daemon))
@@ -217,7 +217,7 @@ def run_daemon(path: Path, environ: Mapping[str, str], assembly: Assembly | None
         try:
             boot = next_boot(settings.ledger_path, settings.backups_dir)
             lock.note(boot)
-            return daemon.run(assembly or Tree(), boot)
+            return daemon.run(assembly or RealTree(), boot)
         finally:
             logs.stop()
 
