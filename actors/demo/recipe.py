@@ -187,6 +187,6 @@ def real_recipe(seed: int = 1, *, ct: bool = False, fault: CaseFault | None = No
         ct=ct,
         fault=fault,
         top_energy_mev=190.0,
-        layer_mu=4.0,
+        layer_mu=1.0,
         rows_per_layer=25000,
     )

@@ -1,4 +1,4 @@
-"""``python -m actors.demo.engine [FILE]``; FILE is ``moqui_tps.in`` where none is given, as with the real engine."""
+"""``python -m actors.demo.engine [FILE | --version]``; FILE is ``moqui_tps.in`` where none is given, as in the original."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import os
 import sys
 from pathlib import Path
 
+VERSION = "reference engine 1 (analytic, no clinical engine)"
+
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # several engines share this machine's cores; before numpy is loaded
 
 
 def main(arguments: list[str]) -> int:
     """Run the engine on the input file named; the exit status."""
+    if arguments[:1] == ["--version"]:
+        print(VERSION)
+        return 0
     from actors.demo.engine.run import run_engine  # noqa: PLC0415 - numpy reads the environment when it is imported
 
     return run_engine(Path(arguments[0] if arguments else "moqui_tps.in"))

@@ -295,3 +295,8 @@ def test_what_is_no_dicom_is_no_plan(make_run: MakeRun, within: Callable[[Engine
     (run.directory / "in" / "plan" / "AAA.txt").write_text("not a plan")
     assert within(run) == 0
     assert run.outputs() == ["1:LAO_1_Dose.raw"]
+
+
+def test_its_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert "no clinical engine" in capsys.readouterr().out
