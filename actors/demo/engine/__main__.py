@@ -1,4 +1,4 @@
-"""``python -m actors.demo.engine [FILE | --version]``; FILE is ``moqui_tps.in`` where none is given, as in the original."""
+"""``python -m actors.demo.engine [FILE | --version]``; without FILE it takes ``moqui_tps.in``, as the original does."""
 
 from __future__ import annotations
 
