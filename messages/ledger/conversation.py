@@ -1,0 +1,136 @@
+"""What is told to the ledger and what it answers. Write first, act after the acknowledgement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from messages.address import Mailbox
+from messages.faults import Fault
+from messages.ledger.records import Record
+from messages.ledger.rows import AttemptRow, CaseRow, KnownCase, OrderRow
+from messages.states import CaseState
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Write all records in order, or none. Stale epochs of the same writer are dropped (and counted)."""
+
+    request_id: str
+    reply_to: Mailbox | None
+    """None: no answer wanted (notes only, never before an act)."""
+    writer: str
+    """Id of the writing actor's address: the fence is kept per writer."""
+    epoch: int
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """It is on the disk."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRefused:
+    """Nothing of the request was written."""
+
+    request_id: str
+    fault: Fault
+
+
+REFUSED_FOR_GOOD = frozenset(
+    {
+        "illegal-transition",
+        "not-admitted",
+        "already-admitted",
+        "case-not-running",
+        "wrong-key",
+        "attempt-open",
+        "attempt-old",
+        "beam-not-ready",
+        "beams-open",
+        "delivery-claimed",
+        "not-ended",
+        "no-such-case",
+        "no-such-beam",
+        "no-such-attempt",
+        "no-beams",
+    }
+)
+"""Kinds of WriteRefused.fault by which the records contradict what the ledger holds: read the rows again. Any other
+kind is about the disk or the ledger itself: the same Write may be told again after a while."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetCase:
+    """Answered CaseReport (row None: no such case)."""
+
+    request_id: str
+    reply_to: Mailbox
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseReport:
+    request_id: str
+    row: CaseRow | None
+    attempts: tuple[AttemptRow, ...]
+    """Of this case, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetCases:
+    """Cases in these states (with beams), by priority then age; ``uncleaned`` adds ended cases with files left."""
+
+    request_id: str
+    reply_to: Mailbox
+    states: frozenset[CaseState]
+    uncleaned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CasesReport:
+    request_id: str
+    rows: tuple[CaseRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetAttempts:
+    """Open attempts that a worker is answerable for."""
+
+    request_id: str
+    reply_to: Mailbox
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsReport:
+    request_id: str
+    rows: tuple[AttemptRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetKnownCases:
+    request_id: str
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCasesReport:
+    request_id: str
+    cases: tuple[KnownCase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetOrders:
+    """Orders that have no outcome yet, oldest first."""
+
+    request_id: str
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class OrdersReport:
+    request_id: str
+    rows: tuple[OrderRow, ...]

@@ -1,0 +1,221 @@
+"""Records: what may be written into the ledger, in the words of the field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from messages.cases import CaseSource
+from messages.states import AttemptState, BeamState, CaseState
+
+
+@dataclass(frozen=True, slots=True)
+class SightCase:
+    """A case seen but not complete: inserted, or its reason brought up to date. Never undoes an admission."""
+
+    case: str
+    identity: str
+    path: str
+    reason: str
+    plan_uid: str = ""
+    study_uid: str = ""
+    delivery_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BeamName:
+    number: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitCase:
+    """incoming | incomplete | (unknown) → queued, beams pending, deliveries claimed.
+
+    Refused if a delivery is claimed by another case, unless ``supersedes`` names that (partial) case.
+    """
+
+    source: CaseSource
+    beams: tuple[BeamName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveCase:
+    """A legal transition of a case; refused otherwise, naming both states."""
+
+    case: str
+    to: CaseState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveBeam:
+    """A legal transition of a beam; moving to the state it is in only updates the reason."""
+
+    case: str
+    beam: int
+    to: BeamState
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainBeam:
+    """Why a beam waits; no transition."""
+
+    case: str
+    beam: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteInterpretation:
+    """The interpretation as JSON: delivered against planned, notes, what was staged. Replaces the one before."""
+
+    case: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteVerdict:
+    """``accepted`` | ``review`` | ``suspect`` with its reasons, and the published result's manifest hash (JSON)."""
+
+    case: str
+    verdict: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAttempt:
+    """The intent of one run, before anything outside is touched. Refused if the beam has an open attempt or is done."""
+
+    key: str
+    case: str
+    beam: int
+    attempt: int
+    host: str
+    gpu: str
+    """GPU UUID or slot name."""
+    worker: str
+    """``<host>/gpu-<index>``: who is answerable for it."""
+    run_dir: str
+    request: str
+    """The BeamRequest as JSON: enough to go on after a restart."""
+
+
+@dataclass(frozen=True, slots=True)
+class MoveAttempt:
+    """A legal transition of an attempt. Evidence is a sentence or JSON, appended to the history."""
+
+    key: str
+    to: AttemptState
+    evidence: str = ""
+    started: str = ""
+    """Host's clock, ISO 8601; kept when empty."""
+    ended: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteProgress:
+    """0 to 1; a smaller value than the ledger has for this attempt is ignored (progress never goes back)."""
+
+    case: str
+    beam: int
+    attempt: int
+    progress: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEvent:
+    """History: what happened. Every transition writes its own event; this is for all else."""
+
+    case: str
+    """Empty: about the system."""
+    what: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteHost:
+    host: str
+    kind: str
+    state: str
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NoteGpu:
+    host: str
+    index: int
+    uuid: str
+    state: str
+    reason: str = ""
+    beam: str = ""
+    """Key of the attempt that it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlarm:
+    """Raised once: repeating it only updates the text."""
+
+    alarm: str
+    """Stable id, such as ``disk-low:results``."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClearAlarm:
+    alarm: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderCommand:
+    """An operator's order, durable before the command returns."""
+
+    order: str
+    """Unique id of the order."""
+    kind: str
+    subject: str
+    argument: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SettleCommand:
+    order: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPriority:
+    """Higher runs first; 0 is usual."""
+
+    case: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class MarkCleaned:
+    """The host's run directories and the working files of an ended case are gone."""
+
+    case: str
+
+
+Record = (
+    SightCase
+    | AdmitCase
+    | MoveCase
+    | MoveBeam
+    | ExplainBeam
+    | NoteInterpretation
+    | NoteVerdict
+    | OpenAttempt
+    | MoveAttempt
+    | NoteProgress
+    | NoteEvent
+    | NoteHost
+    | NoteGpu
+    | RaiseAlarm
+    | ClearAlarm
+    | OrderCommand
+    | SettleCommand
+    | SetPriority
+    | MarkCleaned
+)

@@ -1,0 +1,135 @@
+"""Rows: what the ledger holds, as it is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from messages.cases import CaseSource
+from messages.states import AttemptState, BeamState, CaseState
+
+
+@dataclass(frozen=True, slots=True)
+class BeamRow:
+    number: int
+    name: str
+    state: BeamState
+    attempt: int
+    """Number of the latest attempt; 0 before the first."""
+    host: str
+    gpu: str
+    progress: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    case: str
+    state: CaseState
+    reason: str
+    priority: int
+    path: str
+    plan_uid: str
+    study_uid: str
+    identity: str
+    seen: datetime
+    admitted: datetime | None
+    started: datetime | None
+    ended: datetime | None
+    source: CaseSource | None
+    interpretation: str
+    """JSON, empty before."""
+    verdict: str
+    """JSON, empty before."""
+    cleaned: bool
+    beams: tuple[BeamRow, ...]
+    held_from: CaseState | None = None
+    """While held: the state that a release goes back to."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    key: str
+    case: str
+    beam: int
+    attempt: int
+    state: AttemptState
+    host: str
+    gpu: str
+    worker: str
+    epoch: int
+    run_dir: str
+    request: str
+    launched: str
+    ended: str
+    evidence: str
+    progress: float
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCase:
+    """What the scanner needs of a case that the ledger knows."""
+
+    case: str
+    identity: str
+    state: CaseState
+    path: str
+    delivery_keys: tuple[str, ...]
+    seen: datetime
+    partial: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderRow:
+    order: str
+    kind: str
+    subject: str
+    argument: str
+    user: str
+    at: datetime
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One line of the history; never changed, never removed."""
+
+    number: int
+    """Counts up by one per event of the ledger."""
+    at: datetime
+    case: str
+    """Empty: about the system."""
+    what: str
+    """Short and stable, such as ``beam 3: running → ended``."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostRow:
+    host: str
+    kind: str
+    state: str
+    reason: str
+    at: datetime
+    """Since when it is in this state."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuRow:
+    host: str
+    index: int
+    uuid: str
+    state: str
+    reason: str
+    beam: str
+    """Key of the attempt that it runs; empty: none."""
+    at: datetime
+    """Since when it is in this state."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRow:
+    alarm: str
+    since: datetime
+    text: str
