@@ -9,7 +9,6 @@ from enum import IntEnum
 from typing import Any
 
 from actors.errors import MqiError
-from actors.settings import SettingsError
 from messages.faults import Blame, Fault
 
 
@@ -62,8 +61,8 @@ def tell(error: BaseException, *, as_json: bool, debug: bool) -> None:
 
 def lines(error: BaseException) -> list[str]:
     """One to three lines; a refused configuration has one for each of its errors."""
-    if isinstance(error, SettingsError):
-        return [*error.problems]
+    if problems := _problems(error):
+        return problems
     if isinstance(error, MqiError):
         fault = error.fault
         return [f"mqi-actors: {fault.what}", *(f"  {part}" for part in (fault.where, fault.remedy) if part)]
@@ -77,9 +76,13 @@ def lines(error: BaseException) -> list[str]:
 
 def _document(error: BaseException) -> dict[str, Any]:
     code = int(code_of(error))
-    if isinstance(error, SettingsError):
-        return {"code": code, "what": error.fault.what, "where": error.path, "problems": list(error.problems)}
     if isinstance(error, MqiError):
         fault = error.fault
-        return {"code": code, "what": fault.what, "where": fault.where, "remedy": fault.remedy, "kind": fault.kind}
+        document = {"code": code, "what": fault.what, "where": fault.where, "remedy": fault.remedy, "kind": fault.kind}
+        return document | ({"problems": problems} if (problems := _problems(error)) else {})
     return {"code": code, "what": f"{type(error).__name__}: {error}"}
+
+
+def _problems(error: BaseException) -> list[str]:
+    """The sentences of a SettingsError (whose module takes its time to import: not for every ``--help``)."""
+    return [str(problem) for problem in getattr(error, "problems", ())]

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from actors.cli.failures import CommandError, ExitCode
-from actors.settings import Settings, load
 
 if TYPE_CHECKING:
     from actors.cli.daemon.lock import Holder
     from actors.console.client import Client
     from actors.ledger import Reader
+    from actors.settings import Settings
     from messages.ledger import CaseRow
 
 USUAL = (Path("conf/mqi-actors.toml"), Path("/etc/mqi-actors/mqi-actors.toml"))
@@ -45,6 +45,8 @@ class Site:
 
     @cached_property
     def settings(self) -> Settings:
+        from actors.settings import load
+
         return load(self.conf, self.environ)
 
     @cached_property
