@@ -85,8 +85,8 @@ def move_failed(attempt: Attempt, fault: Fault) -> tuple[fx.Effect, ...]:
 
 
 def launched(attempt: Attempt, evidence: str, now: float) -> None:
-    """The run is claimed."""
-    attempt.claim, attempt.launch_evidence = Claim.MADE, evidence
+    """The run is claimed, and watched from here on."""
+    attempt.claim, attempt.launch_evidence, attempt.watching = Claim.MADE, evidence, True
     if not attempt.started and (found := _TIME.search(evidence)):
         attempt.started = found.group()
     if attempt.launched_at is None:

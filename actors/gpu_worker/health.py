@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from messages.hosts import GpuLimits, GpuReading, GpusObserved, GpuState
 
+XID = "Xid "
+"""A fault that begins so is the driver's word that the GPU is sick; any other says that it cannot be judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Health:
@@ -101,12 +104,14 @@ class GpuWatch:
         reading = self._reading()
         if reading is None:
             return "the driver does not list this GPU any more"
-        if reading.fault:
+        if reading.fault and not reading.fault.startswith(XID):
             return reading.fault
         return "the driver does not say who uses this GPU" if reading.processes is None else ""
 
     def _sick(self, reading: GpuReading, now: float) -> str:
         """Why this GPU must not be used; empty when it may."""
+        if reading.fault:
+            return reading.fault
         if self._hot:
             return f"over temperature {reading.temperature_c} °C (limit {self.limits.temperature_c} °C)"
         if reading.uncorrectable_ecc:

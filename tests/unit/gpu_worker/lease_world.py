@@ -204,6 +204,7 @@ class World:
             run.claimed = run.alive = True
             run.starts += 1
         if run.claimed and not run.void:
+            self.watched.add(key)
             self.change(key, lambda a: facts.launched(a, "pid 1, boot boot-1", self.now))
         else:
             self.change(key, lambda a: facts.launch_failed(a, BROKEN_LINK))

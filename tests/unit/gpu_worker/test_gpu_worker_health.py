@@ -76,6 +76,7 @@ def test_cannot_tell_is_unknown(watch: GpuWatch, now: float, why: str) -> None:
     [
         (reading(temperature_c=93), "over temperature 93 °C (limit 90 °C)"),
         (reading(uncorrectable_ecc=2), "2 uncorrectable memory errors"),
+        (reading(fault="Xid 79 (the GPU fell off the bus) since it is watched"), "Xid 79"),
         (reading(processes=(STRANGER,)), "stranger's process, pid 4242 (python)"),
         (reading(processes=(STRANGER, GpuProcess(1, "x", None))), "and 1 more"),
     ],
