@@ -37,7 +37,7 @@ def read_bounded(path: str | Path, limit: int, what: str) -> bytes:
         ) from None
     try:
         size = _checked_size(os.fstat(handle), limit, what, path)
-        with open(handle, "rb", closefd=False) as file:  # noqa: PTH123 - it is open already
+        with open(handle, "rb", closefd=False) as file:
             data = file.read(limit + 1)
     except OSError as error:
         raise CaseError(

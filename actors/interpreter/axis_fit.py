@@ -18,6 +18,8 @@ SHIFT_TOLERANCE_MM = 1.0
 MARGIN_MM = 0.2
 # An axis along which the plan spreads less (RMS) says nothing about scale.
 _LEAST_SPREAD_MM = 5.0
+# A scale that differs from 1 by less than its own uncertainty allows is 1.
+_SIGMAS = 3.0
 
 ORIENTATIONS: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "identity": ((1, 0), (0, 1)),
@@ -131,7 +133,9 @@ def _scale(measured: NDArray[np.float64], planned: NDArray[np.float64], layer: N
         if spread < _LEAST_SPREAD_MM:
             continue
         scale = float(centred[0] @ centred[1]) / float(centred[1] @ centred[1])
-        if abs(scale - 1.0) > abs(worst - 1.0):
+        residual = float(np.sqrt(((centred[0] - scale * centred[1]) ** 2).mean()))
+        uncertainty = residual / (spread * np.sqrt(len(planned)))
+        if abs(scale - 1.0) > abs(worst - 1.0) and abs(scale - 1.0) > _SIGMAS * uncertainty:
             worst = scale
     return worst
 

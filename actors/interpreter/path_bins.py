@@ -35,7 +35,7 @@ def path_bins(positions_mm: NDArray[np.float64], mu: NDArray[np.float64]) -> Pat
     _, index = np.unique(np.floor(way / BIN_MM), return_inverse=True)
     bins = int(index.max()) + 1
     weight = np.bincount(index, weights=mu, minlength=bins)
-    some = weight > 0
+    some = weight.astype(np.float32) > 0
     sums = [np.bincount(index, weights=mu * positions_mm[:, axis], minlength=bins)[some] for axis in (0, 1)]
     centroids = np.stack(sums, axis=1) / weight[some, None]
     return PathBins(centroids.astype(np.float32), weight[some].astype(np.float32))
