@@ -39,7 +39,8 @@ def dose_frame(interpretation: Interpretation, profile: EngineProfile, beam: Bea
     grid: Grid = beam.grid
     shift = (0.0, 0.0, 0.0) if phantom else beam.isocentre_mm
     own = uid("frame", interpretation.case, profile.name, profile.version)
-    x, y, z = (origin + offset for origin, offset in zip(grid.origin_mm, shift, strict=True))
+    # The CT's origin is the same for every isocentre, but for the last bits of the sum.
+    x, y, z = (round(origin + offset, 6) for origin, offset in zip(grid.origin_mm, shift, strict=True))
     return DoseFrame(
         phantom=phantom,
         frame_of_reference=own if phantom else interpretation.frame_of_reference or own,

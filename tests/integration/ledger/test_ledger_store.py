@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -331,8 +332,7 @@ def as_nobody() -> Iterator[None]:
 @pytest.mark.parametrize("crashed", [False, True])
 def test_who_may_only_read_can_read(tmp_path: Path, crashed: bool, request: pytest.FixtureRequest) -> None:
     """The daemon is down, the folder not ours to write: WAL's own files cannot be made, and need not be."""
-    folder = Path("/tmp") / f"mqi-ro-{os.getpid()}-{crashed}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="mqi-ro-"))  # pytest's own folders are closed to others
     try:
         path = folder / "ledger.sqlite"
         database = open_store(path)
@@ -358,8 +358,8 @@ def test_who_may_only_read_can_read(tmp_path: Path, crashed: bool, request: pyte
 
 
 def test_what_may_not_be_read_is_told_with_the_remedy(written: Path, request: pytest.FixtureRequest) -> None:
-    folder = Path("/tmp") / f"mqi-no-{os.getpid()}"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="mqi-no-"))
+    folder.chmod(0o755)
     try:
         shutil.copy(written, folder / "ledger.sqlite")
         (folder / "ledger.sqlite").chmod(0)

@@ -201,6 +201,18 @@ def test_a_ct_dose_belongs_to_the_patient_and_the_plans_frame(ct_order: PublishC
     assert dataset.TissueHeterogeneityCorrection == "IMAGE"
 
 
+def test_beams_with_isocentres_of_their_own_share_the_cts_grid(ct_order: PublishCase) -> None:
+    beams = []
+    for index, beam in enumerate(ct_order.interpretation.beams):
+        isocentre = (10.1 + 0.7 * index, -20.3, 1 / 3)
+        origin = tuple(place - centre for place, centre in zip((-250.1, -180.7, 12.3), isocentre, strict=True))
+        grid = beam.grid.model_copy(update={"origin_mm": origin})
+        beams.append(replace(beam, grid=grid, isocentre_mm=isocentre))
+    order = replace(ct_order, interpretation=replace(ct_order.interpretation, beams=tuple(beams)))
+    dataset = read(publish_case(order), "sum.dcm")
+    assert [float(value) for value in dataset.ImagePositionPatient] == [-250.1, -180.7, 12.3]
+
+
 def test_a_ct_dose_without_its_plan_is_not_published(ct_order: PublishCase) -> None:
     plan = Path(ct_order.plan_path)
     a_plan(plan, ct_order, uid="1.2.3.4")
@@ -420,6 +432,32 @@ def test_cut_off_at_any_file_nothing_appears(order: PublishCase, files: int, mon
     published = publish_case(order)
     assert verify_published(published.path) == ()
     assert [entry.name for entry in Path(order.results_dir).iterdir()] == [CASE]
+
+
+@pytest.mark.promise("P21")
+def test_every_byte_is_on_the_disk_before_the_folder_has_its_name(
+    order: PublishCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut after the rename finds whole files: each was flushed before, its folder and the parent too."""
+    steps: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def noted_fsync(handle: int) -> None:
+        steps.append(Path(f"/proc/self/fd/{handle}").readlink().name)
+        fsync(handle)
+
+    def noted_rename(self: Path, target: Path) -> Path:
+        steps.append(f"renamed to {target.name}")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "rename", noted_rename)
+    published = publish_case(order)
+    renamed = steps.index(f"renamed to {CASE}")
+    names = {proof.path for proof in published.files} | {"manifest.json"}
+    assert names <= set(steps[:renamed])
+    assert steps[renamed - 1].endswith(".partial")
+    assert steps[renamed + 1 :] == ["results"]
 
 
 @pytest.mark.promise("P20")
