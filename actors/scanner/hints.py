@@ -31,7 +31,7 @@ DEBOUNCE_S = 0.03
 """Events of one copy come in bursts; the first is told at once, those that follow together after this time."""
 MOST_HINTS = 2000
 """Folders that one message names; a burst beyond is left to the next scan."""
-MOST_FOLDERS = 20_000
+MOST_FOLDERS = 15_000
 """Above this the events' bookkeeping costs more memory than their seconds are worth."""
 _EVENTS: list[type[FileSystemEvent]] = [
     FileCreatedEvent,

@@ -23,8 +23,9 @@ class Found:
 
 def find_case_folder(request: SubmitFolder, marker: str) -> Found:
     """The case folder at the path, or the one that holds the delivery folder at the path."""
-    path = os.path.realpath(request.path)
+    path = request.path
     try:
+        path = os.path.realpath(path)
         if list_folder(path, stamps=False).delivered:
             path = parent(path)
         look = look_at(path, marker)

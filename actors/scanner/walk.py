@@ -24,9 +24,10 @@ OLD_S = 3600.0
 MAX_DEPTH = 32
 SKIPPED = frozenset({".snapshot", ".snapshots", ".zfs", "lost+found", "#recycle", "@eaDir", "$RECYCLE.BIN"})
 """Folders of file servers that hold older copies of everything."""
-_ROLLING_WALKS = 2000
+ROLLING_WALKS = 2000
 """Every folder is listed at least once in so many walks (at 10 s a walk: 6 hours)."""
-_ROLLING_LEAST = 10
+ROLLING_LEAST = 10
+"""Folders that every walk lists at least."""
 
 
 class Kind(Enum):
@@ -78,7 +79,10 @@ class Walk:
 class Walker:
     """The memory of the walks; used by one thread at a time."""
 
-    def __init__(self, roots: Iterable[str]) -> None:
+    def __init__(
+        self, roots: Iterable[str], *, rolling_walks: int = ROLLING_WALKS, rolling_least: int = ROLLING_LEAST
+    ) -> None:
+        self._rolling_walks, self._rolling_least = rolling_walks, rolling_least
         self._roots = tuple(dict.fromkeys(os.path.realpath(root) for root in roots))
         self._folders: dict[str, _Folder] = {}
         self._rolling: list[str] = []
@@ -137,9 +141,8 @@ class Walker:
     def _next_rolling(self) -> list[str]:
         if not self._rolling:
             self._rolling = list(self._folders)
-        share = max(_ROLLING_LEAST, len(self._folders) // _ROLLING_WALKS)
-        taken = self._rolling[-share:]
-        del self._rolling[-share:]
+        share = max(self._rolling_least, len(self._folders) // self._rolling_walks)
+        taken, self._rolling = self._rolling[:share], self._rolling[share:]
         return taken
 
     def get(self, path: str) -> _Folder | None:
