@@ -32,6 +32,7 @@ from messages.hosts import GpuLimits
 from messages.interpretation import AxisFit, BeamInput, Interpretation, InterpretCase
 from messages.ledger import AdmitCase, AttemptRow, BeamName, CaseRow, Write
 from messages.results import PublishCase, PublishedCase, VerifiedDose, VerifyRun
+from messages.scheduling import WorkerReport
 from messages.states import CaseState
 from tests.kit import Probe, wait_until
 
@@ -189,6 +190,7 @@ class House:
     system: System
     physics: Physics
     monitor: Probe
+    heard_before: int = 0
 
     def at(self, path: str) -> Address:
         return self.system.address(f"{PIPELINE}/{path}")
@@ -238,17 +240,11 @@ class House:
         up = {row.id for row in self.system.snapshot() if row.phase.name == "UP"}
         return all(f"{PIPELINE}/{path}" in up for path in paths)
 
-    def crash(self, path: str) -> None:
-        """A fault in a handler of that actor."""
-        self.at(path).tell(_Bomb())
-
-
-@dataclass(frozen=True, slots=True)
-class _Bomb:
-    """Raises where its fields are read: a fault of ours in the middle of a handler."""
-
-    def __getattr__(self, name: str) -> object:
-        raise RuntimeError("a fault of ours")
+    def heard(self, times: int) -> bool:
+        """Every worker has told so often how its GPU stands, since this was first asked."""
+        reports = len(self.monitor.all(WorkerReport))
+        self.heard_before = self.heard_before or reports
+        return reports - self.heard_before >= times
 
 
 @contextmanager
