@@ -70,8 +70,8 @@ def read_beam(
 def _is_setup(item: Dataset) -> bool:
     return (
         values.text(item, "TreatmentDeliveryType").upper() == "SETUP"
-        or values.text(item, "BeamDescription").casefold() == "site setup"
-        or values.text(item, "BeamName").casefold() == "setup"
+        or values.text(item, "BeamDescription") == "Site Setup"
+        or values.text(item, "BeamName") == "SETUP"
     )
 
 
