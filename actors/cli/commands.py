@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
+import faulthandler
 import json
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from actors.cli.failures import CommandError, ExitCode
+from actors.cli.failures import CommandError, ExitCode, ReaderLeftError
 from actors.cli.site import Site, find_conf
 
 if TYPE_CHECKING:
@@ -25,13 +26,21 @@ STOPPED_WITHIN_S = 15.0
 
 def say(document: Any, text: str, *, as_json: bool) -> None:
     """The answer of a command: one JSON document, or words."""
-    print(json.dumps(document) if as_json else text)
+    _write(json.dumps(document) if as_json else text, end="\n")
+
+
+def _write(text: str, end: str = "") -> None:
+    try:
+        print(text, end=end, flush=True)
+    except BrokenPipeError as error:  # told apart here, for the parser of arguments would make it a failure
+        raise ReaderLeftError from error
 
 
 def start(conf: Path | None, *, debug: bool) -> int:
     """Run the daemon; its exit code."""
     from actors.cli.daemon.run import run_daemon
 
+    faulthandler.enable()  # a crash of the interpreter itself leaves the stack of every thread on stderr
     return run_daemon(find_conf(conf, os.environ), os.environ, debug=debug)
 
 
@@ -43,11 +52,11 @@ def check(conf: Path | None, *, as_json: bool) -> int:
     for finding in examine(find_conf(conf, os.environ), os.environ):
         findings.append(finding)
         if not as_json:
-            print(finding.line(), flush=True)
+            _write(finding.line(), end="\n")
     ok = all(finding.ok for finding in findings)
     if as_json:
         rows = [{"name": f.name, "ok": f.ok, "text": f.text, "remedy": f.remedy} for f in findings]
-        print(json.dumps({"ok": ok, "checks": rows}))
+        say({"ok": ok, "checks": rows}, "", as_json=True)
     return ExitCode.DONE if ok else ExitCode.FAILED
 
 
@@ -168,7 +177,7 @@ def tail(conf: Path | None, case: str | None, *, follow: bool, lines: int, engin
         )
     log_dir = site.settings.daemon.log_dir
     if as_json:
-        print(json.dumps(tailing.events_of(log_dir / "events.jsonl", name, lines)))
+        say(tailing.events_of(log_dir / "events.jsonl", name, lines), "", as_json=True)
         return
     if engine is not None and not name:
         raise CommandError(ExitCode.USAGE, "--engine needs a case.", "", "mqi-actors tail CASE --engine BEAM")
@@ -180,10 +189,9 @@ def tail(conf: Path | None, case: str | None, *, follow: bool, lines: int, engin
 
 
 def _copy(pieces: Iterator[bytes]) -> None:
-    out = sys.stdout
+    decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
     for piece in pieces:
-        out.write(piece.decode("utf-8", "backslashreplace"))
-        out.flush()
+        _write(decode(piece))
 
 
 def _live(site: Site, holder: Holder | None) -> dict[str, Any] | None:

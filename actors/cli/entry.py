@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from actors.cli.app import app
-from actors.cli.failures import ExitCode, code_of, tell
+from actors.cli.failures import ExitCode, ReaderLeftError, code_of, tell
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -22,8 +22,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         code = typer.main.get_command(app).main(words, prog_name="mqi-actors", standalone_mode=False)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # whoever read us has left, as `head` does; what is still buffered must not complain at the end
+    except (BrokenPipeError, ReaderLeftError):
+        # what is still buffered must not complain at the end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.DONE
     except (KeyboardInterrupt, typer.Abort):

@@ -42,6 +42,10 @@ class CommandError(MqiError):
         return type(self), (self.code, fault.what, fault.where, fault.remedy, fault.kind)
 
 
+class ReaderLeftError(Exception):
+    """Whoever read our output has gone, as ``head`` does: nothing is wrong."""
+
+
 def code_of(error: BaseException) -> ExitCode:
     """The exit code of an error that ended a command."""
     if isinstance(error, CommandError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 from messages.ledger import BeamRow, CaseRow
@@ -10,15 +9,15 @@ from messages.states import BeamState, CaseState
 
 _WAITING = (BeamState.PENDING, BeamState.INTERPRETED, BeamState.STAGED)
 _WORDS = {
-    BeamState.PENDING: "is not interpreted yet",
-    BeamState.INTERPRETED: "waits for a GPU",
-    BeamState.STAGED: "is staged and waits for its GPU",
-    BeamState.RUNNING: "runs",
-    BeamState.ENDED: "has ended and is being fetched",
-    BeamState.COLLECTED: "is being verified",
-    BeamState.DONE: "is done",
-    BeamState.FAILED: "has failed",
-    BeamState.CANCELLED: "was cancelled",
+    BeamState.PENDING: "not interpreted yet",
+    BeamState.INTERPRETED: "waiting for a GPU",
+    BeamState.STAGED: "staged, waiting for its GPU",
+    BeamState.RUNNING: "running",
+    BeamState.ENDED: "ended, being fetched",
+    BeamState.COLLECTED: "being verified",
+    BeamState.DONE: "done",
+    BeamState.FAILED: "failed",
+    BeamState.CANCELLED: "cancelled",
 }
 
 
@@ -57,24 +56,31 @@ def _under_way(row: CaseRow, reason: str, halted: str) -> str:
     """Queued or running: what its beams are at."""
     if not row.beams:
         return f"It waits to be interpreted{_because(reason)}."
-    parts = [_beam(beam) for beam in row.beams if beam.state is not BeamState.DONE]
-    done = len(row.beams) - len(parts)
-    if not parts:
-        return f"All of its {_count(row)} are verified; the result is being published{_because(reason)}."
-    counts = Counter(parts)
-    said = ", ".join(f"{n} beams {part}" if n > 1 else part for part, n in counts.items())
-    waits = halted and any(beam.state in _WAITING for beam in row.beams)
+    open_beams = [beam for beam in row.beams if beam.state is not BeamState.DONE]
+    if not open_beams:
+        return f"Every beam is verified ({_count(row)}); the result is being published{_because(reason)}."
+    groups: dict[str, list[int]] = {}
+    for beam in open_beams:
+        groups.setdefault(_beam(beam), []).append(beam.number)
+    said = ", ".join(f"{_numbered(numbers)} {words}" for words, numbers in groups.items())
+    done = len(row.beams) - len(open_beams)
     tail = f"; {done} of {_count(row)} done" if done else ""
-    return f"{_capital(said)}{tail}{f'; no new work starts: {halted}' if waits else _because(reason)}."
+    waits = halted and any(beam.state in _WAITING for beam in open_beams)
+    return f"{_capital(said)}{tail}{f'; no new work starts: {_one_line(halted)}' if waits else _because(reason)}."
 
 
 def _beam(beam: BeamRow) -> str:
-    said = f"beam {beam.number} {_WORDS[beam.state]}"
+    """What a beam is at, without its number: beams that are at the same thing are told together."""
+    said = _WORDS[beam.state]
     if beam.state is BeamState.RUNNING:
         said += f" on {beam.host}/{beam.gpu} at {beam.progress:.0%}"
     if beam.attempt > 1:
-        said += f" (attempt {beam.attempt})"
-    return said + (f": {_one_line(beam.reason)}" if beam.reason else "")
+        said += f" in attempt {beam.attempt}"
+    return said + (f" ({_one_line(beam.reason)})" if beam.reason else "")
+
+
+def _numbered(numbers: list[int]) -> str:
+    return f"beam{'s' if len(numbers) > 1 else ''} {', '.join(map(str, numbers))}:"
 
 
 def _failed_beams(row: CaseRow) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import queue
 import signal
@@ -203,7 +202,6 @@ def run_daemon(path: Path, environ: Mapping[str, str], assembly: Assembly | None
     refuse_unsupported(settings)
     make_folders(settings)
     profile = read_profile(settings)
-    faulthandler.enable()
     daemon = Daemon(path, environ, settings, profile)
     with StateLock(settings.daemon.state_dir, daemon.socket) as lock:
         logs = start_logs(

@@ -55,7 +55,7 @@ def _supervisord(parser: configparser.ConfigParser) -> list[tuple[str, str]]:
         ):
             continue
         for key in ("stopasgroup", "killasgroup"):
-            value = (parser.get(section, key, fallback="false") or "").strip().lower()
-            if value not in ("false", "0", "no", "off"):
+            value = (parser.get(section, key, fallback="") or "").strip().lower()
+            if value not in ("", "false", "0", "no", "off"):
                 problems.append((f"{key}={value}: stopping the daemon signals its engines too", f"set {key}=false"))
     return problems

@@ -19,8 +19,17 @@ from loguru import logger
 
 from actors.logs import LineFile, Logs, start_logs
 from actors.logs.files import sweep
+from tests import conftest
 
 ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(autouse=True)
+def own_logging() -> Iterator[None]:
+    """A log takes the process's logging over; afterwards it is the suite's again."""
+    yield
+    logger.remove()
+    conftest.pytest_configure(None)  # type: ignore[arg-type]  # it uses none
 
 
 @pytest.fixture
@@ -28,8 +37,6 @@ def logs(tmp_path: Path) -> Iterator[Logs]:
     started = start_logs(tmp_path / "log", roots=[tmp_path / "in"], rotate_mb=0.01)
     yield started
     started.stop()
-    logger.remove()
-    logger.add(sys.stderr)
 
 
 def all_lines(folder: Path, pattern: str) -> list[str]:
