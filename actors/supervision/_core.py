@@ -333,7 +333,7 @@ class Core:
 
     def _start_or_wait(self, child: Child, now: float) -> Iterator[Effect]:
         if child.due <= now:
-            child.phase, child.epoch = Phase.STARTING, self._next_epoch()
+            child.phase, child.epoch, child.renewed = Phase.STARTING, self._next_epoch(), False
             yield Start(child.spec, child.epoch)
             yield After(child.spec.start_timeout_s, Overdue(child.spec.id, child.epoch, Phase.STARTING))
         elif not child.armed:
