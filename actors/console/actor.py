@@ -82,10 +82,10 @@ class Console(Actor):
             case _AskHealth(future):
                 self._monitor.tell(GetHealth(self._expect(future), self.address))
             case _AskSubmit(future, path, partial, user):
-                self._note("folder submitted", f"by {user}: {path}{' (partial)' if partial else ''}")
+                self._note("folder submitted", user, f": {path}{' (partial)' if partial else ''}")
                 self._scanner.tell(SubmitFolder(self._expect(future), self.address, path, partial))
             case _AskReload(future, user):
-                self._note("reload ordered", f"by {user}")
+                self._note("reload ordered", user)
                 self.task("reload", lambda _: _settle(future, self._reload))
             case HealthReport() | FolderTaken():
                 self._answered(message)
@@ -115,9 +115,10 @@ class Console(Actor):
         if future is not None and future.set_running_or_notify_cancel():
             future.set_result(message)
 
-    def _note(self, what: str, detail: str) -> None:
-        self.log.info("{} {}", what, detail)
-        self._ledger.tell(Write("", None, self.address.id, self.epoch, (NoteEvent("", what, detail),)))
+    def _note(self, what: str, user: str, more: str = "") -> None:
+        """History and log; ``more`` is for the history alone, for a folder may be named after a patient."""
+        self.log.info("{} by {}", what, user)
+        self._ledger.tell(Write("", None, self.address.id, self.epoch, (NoteEvent("", what, f"by {user}{more}"),)))
 
     # -- in the server's thread: only immutable things are touched, all else is told
 
