@@ -17,6 +17,7 @@ from actors.formats.reading import MIB
 from messages.engine import EngineProfile, Grid
 
 LIMIT = 64 * MIB
+DEFLATED = b"1.2.840.10008.1.2.1.99"
 MAX_SLICES = 2000
 _POSITION_TOLERANCE_MM = 0.01
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -75,6 +76,8 @@ class Classified:
 def classify(data: bytes, where: str) -> Classified:
     """Header facts of any DICOM file beside the plan; pixel data are not decoded. CaseError ``dicom-damaged``."""
     try:
+        if DEFLATED in data[:4096]:
+            raise ValueError("it is deflated")
         dataset = pydicom.dcmread(BytesIO(data), stop_before_pixels=True)
         modality = values.text(dataset, "Modality")
         if modality == "CT":

@@ -125,7 +125,7 @@ def scan_rms(
 ) -> float | None:
     """RMS distance in mm of the planned scan's positions to the layer's; None when their numbers cannot be matched.
 
-    ``part``: the scan may cover only a run of the layer's spots (a delivery that was stopped or resumed in it).
+    ``part``: the scan may cover only the layer's first or last spots (a delivery that was stopped or resumed in it).
     """
     spots = layer.positions_mm
     records = scan.presets() if calibration is None else scan.positions_mm(calibration)
@@ -133,7 +133,7 @@ def scan_rms(
         windows = [(records[start : start + len(spots)], spots) for start in (1, 0, 2)]
     elif part and EXTRA_RECORDS < len(records) < len(spots) + EXTRA_RECORDS:
         inner = records[1:-1]
-        windows = [(inner, spots[start : start + len(inner)]) for start in range(len(spots) - len(inner) + 1)]
+        windows = [(inner, spots[: len(inner)]), (inner, spots[-len(inner) :])]
     else:
         return None
     distance = _rms if calibration is not None else _fitted_rms

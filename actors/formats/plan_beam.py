@@ -43,7 +43,7 @@ def read_beam(
     layers: tuple[PlanLayer, ...] = ()
     mode = None
     if not setup and meterset > 0:
-        mode = _scan_mode(item, points, context)
+        mode = _scan_mode(item, context)
         layers = _layers(item, points, meterset, context)
     first = points[0] if points else Dataset()
     return PlanBeam(
@@ -85,31 +85,21 @@ def _meterset(number: int, groups: Sequence[FractionGroup], context: BeamContext
     return found[0] if found else (0, 0.0)
 
 
-def _scan_mode(item: Dataset, points: Sequence[Dataset], context: BeamContext) -> ScanMode:
-    """LINE or SPOT from ScanMode, ModulatedScanModeType or a private ScanningMode; anything else is an error."""
+def _scan_mode(item: Dataset, context: BeamContext) -> ScanMode:
+    """LINE or SPOT from ScanMode, or ModulatedScanModeType where it refers to that; anything else is an error."""
     term = values.text(item, "ScanMode").upper().replace(" ", "_")
     detail = values.text(item, "ModulatedScanModeType").upper()
     if term == "MODULATED_SPEC":
         term = detail
-    if not term:
-        term = _private_scan_mode(item)
     if term in _LINE_TERMS:
         return ScanMode.LINE
     if term in _SPOT_TERMS:
         return ScanMode.SPOT
     raise context.error(
-        f"has the scan mode {term or 'none'!s}; line and spot are known",
+        f"has the scan mode {term or 'none'}; line and spot are known",
         "scan-mode-unknown",
         "Ask the planning system's physicist how this beam is scanned.",
     )
-
-
-def _private_scan_mode(item: Dataset) -> str:
-    """Value of a private text element named after the scanning mode, if the plan carries the name with it."""
-    for element in item:
-        if element.tag.is_private and "scanning mode" in element.name.casefold() and isinstance(element.value, str):
-            return element.value.strip().upper().replace(" ", "_")
-    return ""
 
 
 @dataclass(slots=True)

@@ -109,6 +109,9 @@ def _energies(beam: PlanBeam, profile: EngineProfile) -> Iterator[tuple[str, str
 def _geometry(beam: PlanBeam, profile: EngineProfile) -> Iterator[tuple[str, str]]:
     position = beam.patient_position
     phantom = profile.geometry != "ct"
+    if phantom and profile.dialect == "moqui-smc" and beam.snout_mm is None:
+        # The engine's air in front of the phantom ends at the snout; without it, wherever the memory says.
+        yield "snout-missing", "its first control point has no SnoutPosition"
     # In a phantom the axes are the beam's: a plan that does not say how the patient lies is no obstacle there.
     if position not in profile.patient_positions and not (phantom and not position):
         yield "patient-position-refused", f"the patient position is {position or 'not stated'}"

@@ -18,6 +18,8 @@ from actors.formats.reading import MIB, read_bounded, shown
 RT_ION_PLAN = "1.2.840.10008.5.1.4.1.1.481.8"
 LIMIT = 64 * MIB
 _MAX_BEAMS = 100
+DEFLATED = b"1.2.840.10008.1.2.1.99"
+_META_BYTES = 4096
 
 # What we use is checked by ourselves, with errors that name beam and place; a warning per odd value helps nobody.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -35,6 +37,9 @@ def read_plan(path: str | Path) -> Plan:
 
 def parse_dataset(data: bytes, where: str) -> Dataset:
     """The file's data set, fully in memory; CaseError when the bytes are no DICOM file or are cut."""
+    if DEFLATED in data[:_META_BYTES]:
+        # Inflated, a small file may fill the memory; no planning system writes its plans so.
+        raise CaseError("The plan is a deflated DICOM file.", where, "Send it as explicit VR.", "plan-damaged")
     try:
         return pydicom.dcmread(BytesIO(data))
     except Exception as error:  # a decoder fed with damage raises whatever it stumbles over

@@ -18,13 +18,15 @@ def shown(path: str | Path) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
 
 
-def read_bounded(path: str | Path, limit: int, what: str) -> bytes:
+def read_bounded(path: str | Path, limit: int, what: str, *, follow: bool = True) -> bytes:
     """Whole content of a regular file of at most ``limit`` bytes; ``what`` names it in errors.
 
-    A named pipe or device is refused before it can block; a file that is cut while it is read is refused.
+    ``follow``: a symbolic link in its place is read through; False for files of a share. A named pipe or device is
+    refused before it can block; a file that is cut while it is read is refused.
     """
     try:
-        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        links = 0 if follow else os.O_NOFOLLOW
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | links)
     except FileNotFoundError:
         raise CaseError(f"{what} is missing.", shown(path), "Send the file again.", "file-missing") from None
     except (OSError, ValueError) as error:

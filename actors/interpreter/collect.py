@@ -32,7 +32,7 @@ class InputLog:
 
     def read(self, path: str | Path, limit: int, what: str) -> bytes:
         """Content of a file of at most ``limit`` bytes; see ``read_bounded`` for its errors."""
-        data = read_bounded(path, limit, what)
+        data = read_bounded(path, limit, what, follow=False)
         name = shown(os.path.relpath(path, self._folder))
         # A delivery outside the case folder keeps its own folder's name: a manifest's path never climbs.
         name = "/".join(Path(shown(path)).parts[-2:]) if name.startswith("..") else name

@@ -183,7 +183,11 @@ def _volume(
 
 def _dicom_names(folder: str) -> list[str]:
     with os.scandir(folder) as entries:
-        names = sorted(entry.name for entry in entries if entry.name.casefold().endswith(".dcm"))
+        names = sorted(
+            entry.name
+            for entry in entries
+            if entry.name.casefold().endswith(".dcm") and entry.is_file(follow_symlinks=False)
+        )
     if len(names) > _MAX_ENTRIES:
         raise CaseError(
             f"The case has {len(names)} DICOM files.", shown(folder), "Check what was sent.", "folder-too-large"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import uuid
 from io import BytesIO
 
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.tag import Tag
+from pydicom.tag import BaseTag, Tag
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from actors.formats import plan_values as values
@@ -21,14 +21,7 @@ from actors.formats.plan_reader import RT_ION_PLAN
 
 BEAM_NUMBER = 1
 BEAM_NAME = "beam"
-_IDENTITY = (
-    "PatientBirthDate",
-    "PatientBirthTime",
-    "PatientSex",
-    "OtherPatientIDs",
-    "PatientAddress",
-    "PatientComments",
-)
+_PATIENT_GROUP = 0x0010
 
 
 def derived_uid(*parts: object) -> str:
@@ -42,9 +35,8 @@ def run_plan(source: Dataset, plan: Plan, beam: PlanBeam, case: str, meterset_mu
     SOPInstanceUID follows from plan, case and beam; the plan it was made from is referenced as PREDECESSOR.
     """
     dataset = shallow(source)
-    for keyword in _IDENTITY:
-        if keyword in dataset:
-            delattr(dataset, keyword)
+    for tag in [tag for tag in dataset.keys() if _names_people(tag)]:  # noqa: SIM118 - iterating decodes
+        del dataset[tag]
     put(
         dataset,
         PatientName="",
@@ -58,6 +50,11 @@ def run_plan(source: Dataset, plan: Plan, beam: PlanBeam, case: str, meterset_mu
     put(item, BeamNumber=BEAM_NUMBER, BeamName=BEAM_NAME, BeamDescription="")
     put(dataset, IonBeamSequence=[item])
     return dataset
+
+
+def _names_people(tag: BaseTag) -> bool:
+    """The patient's own group, anyone's name, and what nobody knows the meaning of."""
+    return tag.is_private or tag.group == _PATIENT_GROUP or (dictionary_has_tag(tag) and dictionary_VR(tag) == "PN")
 
 
 def put(target: Dataset, **elements: object) -> None:

@@ -94,6 +94,7 @@ def test_the_run_s_plan_names_no_patient_and_refers_to_the_clinical_one(tmp_path
     for beam in found.beams:
         plan = read_plan(Path(beam.directory) / "dicom")
         assert str(plan.PatientName) == ""
+        assert "ReviewerName" not in plan
         assert plan.PatientID == found.case
         assert plan.ReferencedRTPlanSequence[0].ReferencedSOPInstanceUID == case.plan_uid
         assert int(plan.FractionGroupSequence[0].NumberOfFractionsPlanned) == 1
@@ -357,3 +358,12 @@ def test_leftovers_of_a_killed_interpretation_are_replaced(tmp_path: Path) -> No
     interpreted(case, tmp_path / "input")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["input", "root"]
     assert sorted(path.name for path in (tmp_path / "input").iterdir()) == ["3", "5"]
+
+
+@pytest.mark.promise("P14")
+def test_a_link_in_place_of_a_layer_is_not_followed(tmp_path: Path) -> None:
+    case = write_case(SMALL, tmp_path / "root")
+    layer = next(path for path in case.files if path.suffix == ".ptn")
+    layer.rename(tmp_path / "elsewhere.ptn")
+    layer.symlink_to(tmp_path / "elsewhere.ptn")
+    assert fault_of(request_of(case, tmp_path / "input")).kind == "file-unreadable"

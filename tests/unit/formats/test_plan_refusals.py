@@ -109,6 +109,10 @@ def _no_isocentre(dataset: Dataset) -> None:
     del first_beam(dataset).IonControlPointSequence[0].IsocenterPosition
 
 
+def _no_snout(dataset: Dataset) -> None:
+    del first_beam(dataset).IonControlPointSequence[0].SnoutPosition
+
+
 WIDE = ["-100", "-100", "100", "100"]
 
 
@@ -130,6 +134,7 @@ WIDE = ["-100", "-100", "100", "100"]
         (_opening("ASYMX", ["-100", "100"]), ""),
         (_opening("Y", ["-100", "10"]), "mlc-refused"),
         (_opening("IRIS", ["100"]), "mlc-refused"),
+        (_no_snout, "snout-missing"),
         (_on_point(2, "GantryAngle", "33"), "angles-move"),
         (_on_point(2, "IsocenterPosition", ["0", "0", "99"]), "angles-move"),
     ],
