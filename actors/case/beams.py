@@ -32,7 +32,8 @@ def _next(view: CaseView, beam: Beam, policy: RetryPolicy, work_dir: PurePath) -
     if isinstance(decision, GiveUp):
         beam.reason = decision.reason
         return save(beam, BeamState.FAILED, (MoveBeam(view.case, beam.number, BeamState.FAILED, decision.reason),))
-    if beam.state is not BeamState.INTERPRETED:
+    if beam.state is not BeamState.INTERPRETED or beam.returned < len(beam.attempts):
+        # Written even where it should be there already: a worker's report on the way there may have been lost.
         move = MoveBeam(view.case, beam.number, BeamState.INTERPRETED, _why_again(beam))
         return save(beam, BeamState.INTERPRETED, (move,))
     if decision.after_s > 0 and beam.rested < len(beam.attempts):

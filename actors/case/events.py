@@ -152,6 +152,8 @@ def beam_written(beam: Beam) -> tuple[fx.Effect, ...]:
     beam.goal, beam.tries = None, 0
     assert goal is not None, "every write of a beam moves it"
     beam.state = goal
+    if goal is BeamState.INTERPRETED:
+        beam.returned = len(beam.attempts)
     last = beam.last
     effects: tuple[fx.Effect, ...] = ()
     if last is not None and last.state is AttemptState.COLLECTED:

@@ -71,6 +71,8 @@ class Beam:
     attempts: list[Attempt] = field(default_factory=list)
     """Oldest first."""
     doing: Doing = Doing.NOTHING
+    returned: int = 0
+    """Number of attempts after which it was put back to INTERPRETED."""
     rested: int = 0
     """Number of attempts after which the pause was made."""
     tries: int = 0
