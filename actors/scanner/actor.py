@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
 from actors.formats.reading import shown
 from actors.scanner.assessment import assess
 from actors.scanner.cases import Cases, Clock
-from actors.scanner.complaints import Complaints, MissingRoots, missing_root
+from actors.scanner.complaints import Complaints, MissingRoots
 from actors.scanner.facts import FolderSurvey, SurveyRequest
 from actors.scanner.folder import Agenda, Folder, Order
 from actors.scanner.hints import Hinted, NoHints, describe, follow
@@ -30,7 +29,7 @@ from messages.cases import FolderTaken, SubmitFolder
 from messages.compute import Computed, ComputeFailed
 from messages.engine import EngineProfile
 from messages.ledger import CasesReport, GetCases, GetKnownCases, KnownCasesReport, WriteRefused, Written
-from messages.operators import AlarmCleared, AlarmRaised, DiskState, SubscribeDisk
+from messages.operators import DiskState, SubscribeDisk
 from messages.states import CaseState
 
 SYNC_S = 60.0
@@ -96,7 +95,7 @@ class Scanner(Actor):
             admission=admission,
             monitor=monitor,
             log=self.log,
-            clock=_clock,
+            clock=Clock.read,
         )
         self._folders: dict[str, Folder] = {}
         self._agenda = Agenda()
@@ -107,7 +106,7 @@ class Scanner(Actor):
         self._surveys = Surveys(compute, context.address, f"{context.address.id}/{context.epoch}")
         self._numbers = count(1)
         self._complaints = Complaints()
-        self._roots_gone = MissingRoots()
+        self._missing_roots = MissingRoots(monitor, self.log)
         self._known = False
         self._orders: list[SubmitFolder] = []
         self._handlers: dict[type, Callable[..., None]] = {
@@ -204,13 +203,7 @@ class Scanner(Actor):
         self._set_wake()
 
     def _after_full(self, found: Scanned) -> None:
-        lost, back = self._roots_gone.news(found.missing_roots)
-        for root in lost:
-            self.log.error("{}", missing_root(root))
-            self._monitor.tell(AlarmRaised(f"scan-root:{root}", missing_root(root)))
-        for root in back:
-            self.log.info("the watch root {} is there again", root)
-            self._monitor.tell(AlarmCleared(f"scan-root:{root}"))
+        self._missing_roots.tell(found.missing_roots)
         self.after(max(self._interval_s - found.took_s, 0.1), _Round())
         if not self._hints_asked:
             self._hints_asked = True
@@ -268,7 +261,7 @@ class Scanner(Actor):
         survey = answer.value
         if folder is None or not isinstance(survey, FolderSurvey):
             return
-        clock = _clock()
+        clock = Clock.read()
         same = folder.survey_met(survey.digest, survey.took_s, clock.now)
         folder.assessments = assess(
             survey,
@@ -314,27 +307,28 @@ class Scanner(Actor):
 
     def _written(self, answer: Written) -> None:
         pending = self._cases.answered(answer.request_id)
-        if pending is not None:
-            self._after_write(pending.case, pending.path)
-
-    def _refused(self, answer: WriteRefused) -> None:
-        pending = self._cases.refused(answer.request_id, answer.fault)
-        if pending is not None:
-            self._after_write(pending.case, pending.path)
-
-    def _after_write(self, case: str, path: str) -> None:
-        """Folders that stand for a case are settled or decided again; a copy of an admitted one is read anew."""
-        entry = self._cases.register.entry(case)
+        if pending is None:
+            return
+        entry = self._cases.register.entry(pending.case)
         over = entry is None or not entry.open
-        sharing = [folder for folder in self._folders.values() if any(one.case == case for one in folder.assessments)]
-        for folder in sharing:
+        for folder in self._standing_for(pending.case):
             if over:
-                folder.assessments = tuple(one for one in folder.assessments if one.case != case)
-            if over and folder.path != path:
+                folder.assessments = tuple(one for one in folder.assessments if one.case != pending.case)
+            if over and folder.path != pending.path:
+                # A copy of what is admitted now: what else it holds is read anew.
                 folder.surveyed = b""
                 self._advance(folder)
             else:
                 self._decide(folder)
+
+    def _refused(self, answer: WriteRefused) -> None:
+        pending = self._cases.refused(answer.request_id, answer.fault)
+        if pending is not None:
+            for folder in self._standing_for(pending.case):
+                self._decide(folder)
+
+    def _standing_for(self, case: str) -> list[Folder]:
+        return [folder for folder in self._folders.values() if any(one.case == case for one in folder.assessments)]
 
     def _woken(self, _message: _Wake) -> None:
         self._wake, self._wake_at = None, float("inf")
@@ -403,7 +397,3 @@ class Scanner(Actor):
 
     def _name(self, what: str) -> str:
         return f"{self.address.id}/{self.epoch}/{what}/{next(self._numbers)}"
-
-
-def _clock() -> Clock:
-    return Clock(time.monotonic(), time.time(), datetime.now(UTC))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from actors.scanner.assessment import Assessment
@@ -37,6 +38,10 @@ class Clock:
     wall: float
     """Seconds since 1970."""
     utc: datetime
+
+    @classmethod
+    def read(cls) -> Clock:
+        return cls(time.monotonic(), time.time(), datetime.now(UTC))
 
 
 class Cases:

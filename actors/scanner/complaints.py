@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from actors.formats.reading import shown
 from actors.scanner.looks import Complaint
+from messages.address import Mailbox
+from messages.operators import AlarmCleared, AlarmRaised
+
+if TYPE_CHECKING:
+    from loguru import Logger
 
 
 class Complaints:
@@ -25,17 +31,18 @@ class Complaints:
 class MissingRoots:
     """Which roots were missing at the last round; a share that is not mounted is told once, and its return too."""
 
-    def __init__(self) -> None:
+    def __init__(self, monitor: Mailbox, log: Logger) -> None:
+        self._monitor, self._log = monitor, log
         self._missing: frozenset[str] = frozenset()
 
-    def news(self, missing: Iterable[str]) -> tuple[list[str], list[str]]:
-        """(lost since the last round, back since then), each as it is shown."""
+    def tell(self, missing: Iterable[str]) -> None:
+        """Log and alarm what changed since the last round."""
         now = frozenset(shown(root) for root in missing)
-        lost, back = sorted(now - self._missing), sorted(self._missing - now)
+        for root in sorted(now - self._missing):
+            text = f"The watch root {root} is not there. Mount the share, or mend scan.roots."
+            self._log.error("{}", text)
+            self._monitor.tell(AlarmRaised(f"scan-root:{root}", text))
+        for root in sorted(self._missing - now):
+            self._log.info("the watch root {} is there again", root)
+            self._monitor.tell(AlarmCleared(f"scan-root:{root}"))
         self._missing = now
-        return lost, back
-
-
-def missing_root(root: str) -> str:
-    """What to do about it."""
-    return f"The watch root {root} is not there. Mount the share, or mend scan.roots."

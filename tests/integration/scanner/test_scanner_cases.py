@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from messages.cases import CaseAdmitted
 from messages.operators import AlarmCleared, AlarmRaised, DiskState
 from messages.states import CaseState
 from tests.integration.scanner.conftest import SMALL, Site
+from tests.kit import wait_until
 
 Make = Callable[..., Site]
 
@@ -130,7 +130,8 @@ def test_without_events_a_case_is_found_by_the_scan(site: Make, no_events: None,
     here = site()
     here.write()
     here.admitted()
-    said = [line for line in log_lines if "it tells no events" in line]
+    said = wait_until(lambda: [line for line in log_lines if "it tells no events" in line])
+    here.nothing_more_but(99)
     assert len(said) == 1
     assert "found by the scan every 0.2 s" in said[0]
 
@@ -341,14 +342,12 @@ def test_what_is_wrong_is_said_in_one_sentence(site: Make, fault: CaseFault, sta
 @pytest.mark.parametrize("name", [b"new\nline", b"$(touch pwned)", b"..x..", b"\xff\xfe\x80", b"n" * 255])
 def test_a_case_below_any_name_is_a_case(site: Make, name: bytes, log_lines: list[str]) -> None:
     here = site()
-    aside = here.write()
-    folder = Path(os.fsdecode(os.path.join(os.fsencode(here.state.parent), name)))
-    assert here.admitted().path == str(aside)
-    here.nothing_more_but(98)
-    folder = Path(os.fsdecode(os.path.join(os.fsencode(here.root), name)))
+    folder = here.root / os.fsdecode(name)
     here.write(patient=7).rename(folder)
     row = here.admitted()
     assert row.path in {str(folder), str(here.made(patient=7).case.path)}
+    (folder / "RP.link.dcm").symlink_to("/etc/passwd")
+    here.nothing_more_but(98)
     assert all("\n" not in line for line in log_lines)
     assert not list(here.state.parent.glob("**/pwned"))
 

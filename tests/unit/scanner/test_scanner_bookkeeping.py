@@ -7,8 +7,9 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
+from loguru import logger
 
-from actors.scanner.complaints import Complaints, MissingRoots, missing_root
+from actors.scanner.complaints import Complaints, MissingRoots
 from actors.scanner.facts import SurveyRequest
 from actors.scanner.folder import Agenda, Folder
 from actors.scanner.hints import NoHints, describe, file_system_of
@@ -20,6 +21,7 @@ from actors.scanner.sentences import hours_text, joined, layers_text
 from actors.scanner.surveys import AT_ONCE, FUNCTION, Surveys
 from messages.compute import Compute
 from messages.ledger import ClearAlarm, Write
+from messages.operators import AlarmCleared, AlarmRaised
 from tests.kit import Probe
 
 LOOK = Look("/root/case", b"one", 1_000_000.0, True, False, ("2026030209301512",), ("k1",))
@@ -111,12 +113,14 @@ def test_a_complaint_is_said_once_until_it_has_ended() -> None:
     assert complaints.news([one, two], all_there_are=True) == [one]
 
 
-def test_a_missing_root_is_told_once_and_its_return_too() -> None:
-    roots = MissingRoots()
-    assert roots.news(["/mnt/a"]) == (["/mnt/a"], [])
-    assert roots.news(["/mnt/a"]) == ([], [])
-    assert roots.news([]) == ([], ["/mnt/a"])
-    assert "Mount the share" in missing_root("/mnt/a")
+def test_a_missing_root_is_told_once_and_its_return_too(log_lines: list[str]) -> None:
+    monitor = Probe("monitor")
+    roots = MissingRoots(monitor, logger)
+    for missing in (["/mnt/a"], ["/mnt/a"], [], [], ["/mnt/a"]):
+        roots.tell(missing)
+    assert [type(message) for message in monitor.received] == [AlarmRaised, AlarmCleared, AlarmRaised]
+    assert "Mount the share" in monitor.expect(AlarmRaised).text
+    assert len(log_lines) == 3
 
 
 def test_one_write_per_case_is_on_its_way() -> None:
