@@ -21,7 +21,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 
 from actors.demo.factory import write_demo_case
 from actors.demo.pictures import draw_case
@@ -130,7 +130,7 @@ def _rows(site: DemoSite) -> tuple[CaseRow, ...]:
 
 
 def _table(rows: tuple[CaseRow, ...]) -> Table:
-    table = Table("case", "state", "beam", "beam's state", "GPU", "progress", "why")
+    table = Table(Column("case", no_wrap=True), "state", Column("beam", no_wrap=True), "beam is", "GPU", "progress", "why")
     for row in rows:
         if not row.beams:
             table.add_row(row.case, row.state, "", "", "", "", row.reason)

@@ -13,6 +13,7 @@ from actors.ledger import queries as q
 from actors.ledger.backups import last_scheduled, scheduled_backup
 from actors.ledger.codec import time_text
 from actors.ledger.commit import Committed, DiskRefusedError, commit
+from actors.ledger.narration import narrate
 from actors.ledger.reads import Query, answer
 from actors.ledger.store import open_store
 from actors.supervision import Actor, Context, TaskFailed, TaskScope
@@ -27,6 +28,8 @@ NOTE_DELAY_S = 0.2
 """How long notes that nobody waits for may wait for company."""
 PROBE_S = 5.0
 """How often a disk that refused a write is tried again while nobody writes."""
+EVENTS_A_TIME = 2000
+"""Events told to the log after one commit at most; the rest is told after the next."""
 _QUERIES = get_args(Query)
 _WRITE_ALARM = "ledger-write"
 _BACKUP_ALARM = "ledger-backup"
@@ -85,11 +88,14 @@ class Ledger(Actor):
         self._batch = 0
         self._urgent = False
         self._refusing = False
+        self._told = 0
+        """Number of the last event that the log has."""
 
     def started(self) -> None:
         """Open the file, or fail with what is wrong with it."""
         self._database = open_store(self._path, self._backups)
         self._fences = {row["writer"]: row["epoch"] for row in self._database.execute(q.FENCES)}
+        self._told = int(self._database.execute(q.LAST_EVENT).fetchone()[0])
         self._plan_backup()
 
     def receive(self, message: object) -> None:
@@ -161,6 +167,7 @@ class Ledger(Actor):
             return
         self._fences = done.fences
         self._acknowledge(writes, done)
+        self._narrate()
         if self._refusing:
             self._refusing = False
             self.log.info("the ledger can be written again")
@@ -175,6 +182,14 @@ class Ledger(Actor):
                 _tell(write, WriteRefused(write.request_id, fault))
             else:
                 _tell(write, Written(write.request_id))
+
+    def _narrate(self) -> None:
+        """The log tells what is on the disk, after those who wait for it were told."""
+        for row in self._open().execute(q.EVENTS_AFTER, {"after": self._told, "limit": EVENTS_A_TIME}):
+            self._told = row["number"]
+            line = narrate(row["case"], row["what"], row["detail"])
+            names = {name: value for name, value in (("case", line.case), ("beam", line.beam)) if value}
+            self.log.bind(**names).log(line.level, "{}", line.text)
 
     def _refuse(self, writes: list[Write], evidence: str) -> None:
         """The disk does not take it: nobody is told that it is written, and all goes on when there is room."""

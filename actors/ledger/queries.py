@@ -174,6 +174,9 @@ ADD_EVENT = 'INSERT INTO events (at, "case", what, detail) VALUES (:at, :case, :
 EVENTS_OF = 'SELECT * FROM events WHERE "case" = :case ORDER BY number'
 """The history of one case (or of the system: the empty name), oldest first."""
 
+LAST_EVENT = "SELECT coalesce(max(number), 0) FROM events"
+"""Number of the newest line of history; 0 before the first."""
+
 EVENTS_AFTER = "SELECT * FROM events WHERE number > :after ORDER BY number LIMIT :limit"
 """The history of everything after a number, oldest first."""
 
