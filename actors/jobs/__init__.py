@@ -9,11 +9,13 @@ Shared by every kind of host. Protocol of a run directory, all names relative to
 """
 
 from actors.jobs.job_files import (
+    ATTEMPT,
     GRACE_S,
-    MARK,
+    RUN_DIR,
     job_files,
     launch_command,
     launch_environment,
+    run_mark,
     wrapper_name,
     wrapper_script,
 )
@@ -31,8 +33,9 @@ from actors.jobs.state import (
 )
 
 __all__ = [
+    "ATTEMPT",
     "GRACE_S",
-    "MARK",
+    "RUN_DIR",
     "Engine",
     "Item",
     "Lock",
@@ -49,6 +52,7 @@ __all__ = [
     "parse_engine",
     "parse_exit",
     "parse_started",
+    "run_mark",
     "unfinished_name",
     "wrapper_name",
     "wrapper_script",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
+from pathlib import PurePosixPath
 
 from actors.errors import MqiError
 from messages.faults import Blame, Fault
@@ -18,8 +19,12 @@ from messages.jobs import JobSpec
 GRACE_S = 5
 """Between TERM and KILL when a run is ended."""
 
-MARK = "MQI_ATTEMPT"
-"""Environment variable that every process of a run carries: its value is the attempt's key."""
+ATTEMPT = "MQI_ATTEMPT"
+"""Environment variable that tells a run's processes the attempt's key."""
+
+RUN_DIR = "MQI_RUN_DIR"
+"""Environment variable by which a run's processes are found wherever they went. Its value is the run directory, for
+two systems on one host may have attempts with the same key, and neither may end the other's."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _LONGEST_WORD = 120_000
@@ -48,8 +53,13 @@ def launch_command(wrapper: str, run_dir: str) -> tuple[str, ...]:
 
 
 def launch_environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment for the launch command: no attempt's mark may leak into another run."""
-    return {name: value for name, value in inherited.items() if name != MARK}
+    """The environment for the launch command: no run's mark may leak into another run."""
+    return {name: value for name, value in inherited.items() if name not in (ATTEMPT, RUN_DIR)}
+
+
+def run_mark(run_dir: str) -> str:
+    """The entry in the environment of every process of the run in ``run_dir``."""
+    return f"{RUN_DIR}={PurePosixPath(run_dir)}"
 
 
 def job_files(job: JobSpec, grace_s: int = GRACE_S) -> dict[str, bytes]:
@@ -68,7 +78,7 @@ def _shell(job: JobSpec, environment: Mapping[str, str], grace_s: int) -> bytes:
     command = [shlex.quote(word) for word in job.command]
     launch = " ".join(["exec env", *assignments, '"$@"', *command])
     lines = (
-        f"mqi_key={shlex.quote(job.key)}",
+        f"mqi_mark={shlex.quote(run_mark(job.run_dir))}",
         f"mqi_key_json={shlex.quote(json.dumps(job.key))}",
         f"mqi_epoch={int(job.epoch)}",
         f"mqi_wall_limit={int(job.wall_limit_s)}",
@@ -80,10 +90,10 @@ def _shell(job: JobSpec, environment: Mapping[str, str], grace_s: int) -> bytes:
 
 
 def _checked(job: JobSpec) -> dict[str, str]:
-    """The job's environment with its mark, or MqiError naming what is unfit."""
-    environment = dict(job.environment) | {MARK: job.key}
-    if not job.run_dir.startswith("/"):
-        raise _unfit(job, f"its run directory {job.run_dir!r} is not absolute")
+    """The job's environment with its marks, or MqiError naming what is unfit."""
+    environment = dict(job.environment) | {ATTEMPT: job.key, RUN_DIR: str(PurePosixPath(job.run_dir))}
+    if not job.run_dir.startswith("/") or "\n" in job.run_dir:
+        raise _unfit(job, f"its run directory {job.run_dir!r} is not absolute, or has a line end")
     if not job.key or "\n" in job.key:
         raise _unfit(job, f"its key {job.key!r} is empty or has a line end")
     if not job.command or not job.command[0]:

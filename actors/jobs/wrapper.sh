@@ -79,9 +79,9 @@ group_lives() { # some member of the engine's group lives; a zombie that nobody 
     return 1
 }
 
-find_strays() { # pids that carry this attempt's mark in their environment, wherever they went; into $strays
+find_strays() { # pids that carry this run's mark in their environment, wherever they went; into $strays
     strays=
-    for proc in $(LC_ALL=C grep -lszxF -e "MQI_ATTEMPT=$mqi_key" /proc/[0-9]*/environ 2>/dev/null 9>&-); do
+    for proc in $(LC_ALL=C grep -lszxF -e "$mqi_mark" /proc/[0-9]*/environ 2>/dev/null 9>&-); do
         proc=${proc#/proc/}
         undead "${proc%/environ}" && strays="$strays ${proc%/environ}"
     done

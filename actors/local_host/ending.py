@@ -29,6 +29,9 @@ class Ending:
         self._grace_s = grace_s
         self._begun = time.monotonic()
         self._asked = False
+        """The wrapper was, to cancel."""
+        self._told = False
+        """The processes were, to end."""
 
     def run(self, cancelled: Callable[[float], bool]) -> str:
         """Evidence that all are gone. Raises MqiError (kind ``kill-failed``) when that cannot be had.
@@ -72,18 +75,19 @@ class Ending:
     def _push(self) -> None:
         """The wrapper is asked once; without one, or when it takes too long, the processes are told themselves."""
         started = looking.read_started(self._run_dir)
-        if not self._asked and started is not None:
-            self._asked = True
-            if self._wrapper_lives(started):
+        if started is None:
+            return  # it is just beginning: the next look knows more
+        patience = self._grace_s
+        if self._wrapper_lives(started):
+            patience += _WRITES_EXIT_WITHIN_S
+            if not self._asked:
+                self._asked = True
                 processes.tell_all([started.pid], signal.SIGUSR2)
-            else:
-                processes.tell_all(self._members(), signal.SIGTERM)
-        age = time.monotonic() - self._begun
-        if self._asked and age > self._grace_s + (_WRITES_EXIT_WITHIN_S if self._ours_wraps(started) else 0):
+        elif not self._told:
+            self._told = True
+            processes.tell_all(self._members(), signal.SIGTERM)
+        if time.monotonic() - self._begun > patience:
             processes.tell_all(self._members(), signal.SIGKILL)
-
-    def _ours_wraps(self, started: Started | None) -> bool:
-        return started is not None and self._wrapper_lives(started)
 
     def _wrapper_lives(self, started: Started) -> bool:
         return started.boot_id == self._boot_id and processes.alive(started.pid, started.start_ticks)
@@ -91,7 +95,7 @@ class Ending:
     def _members(self) -> frozenset[int]:
         started = looking.read_started(self._run_dir)
         same_boot = started is not None and started.boot_id == self._boot_id
-        return processes.members(self._key, looking.read_engine(self._run_dir) if same_boot else None)
+        return processes.members(self._run_dir, looking.read_engine(self._run_dir) if same_boot else None)
 
     def _failed(self, verdict: Verdict) -> MqiError:
         left = ", ".join(map(str, sorted(self._members()))) or "unknown"

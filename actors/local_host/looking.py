@@ -28,7 +28,7 @@ def look(run_dir: Path, key: str, boot_id: str) -> Verdict:
         lock = probe(run_dir / "claim" / "lock")
         living = None
         if started is not None and not started.locks:
-            living = _alive(started, read_engine(run_dir), boot_id)
+            living = _alive(run_dir, started, boot_id)
         return decide(
             Look(
                 key,
@@ -83,14 +83,15 @@ def void(run_dir: Path) -> bool:
     return True
 
 
-def _alive(started: Started, engine: Engine | None, boot_id: str) -> bool | None:
+def _alive(run_dir: Path, started: Started, boot_id: str) -> bool | None:
     if not boot_id or started.boot_id != boot_id:
         return None
     if processes.alive(started.pid, started.start_ticks):
         return True
+    engine = read_engine(run_dir)
     if engine is not None and processes.alive(engine.pid, engine.start_ticks):
         return True
-    return bool(processes.members(started.key, engine))
+    return bool(processes.members(run_dir, engine))
 
 
 def probe(lock: Path) -> Lock:

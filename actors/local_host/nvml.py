@@ -164,7 +164,7 @@ def _ecc(handle: Any) -> int:
 def _processes(handle: Any) -> tuple[GpuProcess, ...]:
     """Who computes on it; older drivers have the second form only."""
     try:
-        found = pynvml.nvmlDeviceGetComputeRunningProcesses(handle)
+        found = pynvml.nvmlDeviceGetComputeRunningProcesses_v3(handle)
     except pynvml.NVMLError as error:
         if error.value != pynvml.NVML_ERROR_FUNCTION_NOT_FOUND:
             raise

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.jobs import MARK, Engine
+from actors.jobs import ATTEMPT, Engine, run_mark
 
 PROC = Path("/proc")
 
@@ -54,14 +54,21 @@ def alive(pid: int, start_ticks: int) -> bool:
 def attempt_of(pid: int) -> str | None:
     """Key of the run that a process belongs to by its environment; empty: none of ours; None: it is not to be seen."""
     try:
-        environment = (PROC / str(pid) / "environ").read_bytes()
+        entries = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except PermissionError:
         return ""  # of another user, so no engine of ours
     except OSError:
         return None
-    prefix = f"{MARK}=".encode()
-    found = next((entry for entry in environment.split(b"\0") if entry.startswith(prefix)), prefix)
+    prefix = f"{ATTEMPT}=".encode()
+    found = next((entry for entry in entries if entry.startswith(prefix)), prefix)
     return os.fsdecode(found[len(prefix) :])
+
+
+def _environment(pid: int) -> list[bytes]:
+    try:
+        return (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
 
 
 def name_of(pid: int) -> str:
@@ -72,10 +79,11 @@ def name_of(pid: int) -> str:
         return "?"
 
 
-def members(key: str, engine: Engine | None) -> frozenset[int]:
+def members(run_dir: Path, engine: Engine | None) -> frozenset[int]:
     """Living processes of a run: those that carry its mark, wherever they went, and the engine's group and session."""
     every = [int(name) for name in os.listdir(PROC) if name.isdecimal()]  # noqa: PTH208 - names only, half the time
-    marked = {pid for pid in every if attempt_of(pid) == key and process(pid) is not None}
+    mark = os.fsencode(run_mark(str(run_dir)))
+    marked = {pid for pid in every if mark in _environment(pid) and process(pid) is not None}
     return frozenset(marked | (_group(every, engine) if engine else set()))
 
 

@@ -44,5 +44,5 @@ def thin(data: bytes, start: int, *, skipped: bool, ended: bool) -> News:
     if ended or (last <= first and len(data) >= NEWEST_BYTES):
         last = len(data)
     if last <= first:
-        return News("", start)
+        return News("", start + first)
     return News(data[first:last].decode("utf-8", "replace"), start + last)

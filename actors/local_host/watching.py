@@ -95,7 +95,8 @@ class Run:
             return verdict.released
         if verdict.observation is not Observation.KILLED or not verdict.released:
             return False
-        return not processes.members(self.key, looking.read_engine(self.run_dir) if not verdict.rebooted else None)
+        engine = None if verdict.rebooted else looking.read_engine(self.run_dir)
+        return not processes.members(self.run_dir, engine)
 
     def _forestall(self, verdict: Verdict, now: float) -> None:
         if verdict.unbegun and now - self.since > BEGINS_WITHIN_S:

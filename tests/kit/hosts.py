@@ -66,6 +66,7 @@ class Host:
 @contextmanager
 def local_host(workspace: Path, **arguments: Any) -> Iterator[Host]:
     """This machine, with one slot."""
+    workspace.mkdir(parents=True, exist_ok=True)
     given: dict[str, Any] = {
         "gpus": 1,
         "monitor": Probe("monitor"),
@@ -104,8 +105,13 @@ def processes_in(folder: Path) -> list[int]:
 
 
 def end_all(folder: Path) -> None:
-    """No process of a test outlives it."""
-    for pid in processes_in(folder):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: not processes_in(folder), 10, f"processes below {folder} are gone")
+    """No process of a test outlives it, those included that begin while others are ended."""
+
+    def all_gone() -> bool:
+        found = processes_in(folder)
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not found
+
+    wait_until(all_gone, 10, f"processes below {folder} are gone")
