@@ -186,7 +186,7 @@ class World:
                 case OpenAttempt():
                     if record.key in self.rows:
                         return False
-                    self.rows[record.key] = _row(record)
+                    self.rows[record.key] = a_row(record)
                 case MoveAttempt():
                     row = self.rows[record.key]
                     if record.to is not row.state and record.to not in ATTEMPT[row.state]:
@@ -256,7 +256,7 @@ def _transfers(key: str) -> tuple[fx.Effect, ...]:
     return (fx.Put(key), fx.Fetch(key, log_only=False), fx.Fetch(key, log_only=True))
 
 
-def _row(record: OpenAttempt) -> AttemptRow:
+def a_row(record: OpenAttempt) -> AttemptRow:
     return AttemptRow(
         key=record.key,
         case=record.case,
