@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 BIN_MM = 1.0
+_BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,19 +27,37 @@ class PathBins:
 
 
 def path_bins(positions_mm: NDArray[np.float64], mu: NDArray[np.float64]) -> PathBins:
-    """Merges samples (n, 2) with their MU (n,) into bins whose way is at most 1 mm long; the MU are kept.
+    """Merges samples (n, 2) with their MU (n,) into bins in order of time; the MU are kept.
 
-    A bin never reaches over 1 mm, since the way between two samples is at least their distance. Bins without MU vanish.
+    A bin ends with the first sample that lies over 1 mm from the bin's first: measured from there, and not along the
+    way, since the noise of the positions would make the way several times longer. Bins without MU vanish.
     """
-    steps = np.sqrt((np.diff(positions_mm, axis=0) ** 2).sum(axis=1))
-    way = np.concatenate(([0.0], np.cumsum(steps)))
-    _, index = np.unique(np.floor(way / BIN_MM), return_inverse=True)
-    bins = int(index.max()) + 1
-    weight = np.bincount(index, weights=mu, minlength=bins)
+    starts = _starts(positions_mm)
+    weight = np.add.reduceat(mu, starts)
     some = weight.astype(np.float32) > 0
-    sums = [np.bincount(index, weights=mu * positions_mm[:, axis], minlength=bins)[some] for axis in (0, 1)]
-    centroids = np.stack(sums, axis=1) / weight[some, None]
-    return PathBins(centroids.astype(np.float32), weight[some].astype(np.float32))
+    sums = np.add.reduceat(positions_mm * mu[:, None], starts, axis=0)[some]
+    return PathBins((sums / weight[some, None]).astype(np.float32), weight[some].astype(np.float32))
+
+
+def _starts(positions_mm: NDArray[np.float64]) -> list[int]:
+    """Index of the first sample of each bin."""
+    starts = [0]
+    while (following := _leaves(positions_mm, starts[-1])) < len(positions_mm):
+        starts.append(following)
+    return starts
+
+
+def _leaves(positions_mm: NDArray[np.float64], start: int) -> int:
+    """Index of the first sample over a bin's length away from sample ``start``; n when none is."""
+    here, block = start + 1, _BLOCK
+    while here < len(positions_mm):
+        away = positions_mm[here : here + block] - positions_mm[start]
+        far = np.einsum("ij,ij->i", away, away) > BIN_MM**2
+        first = int(far.argmax())
+        if far[first]:
+            return here + first
+        here, block = here + block, 2 * block
+    return len(positions_mm)
 
 
 def truncation_loss(mu: NDArray[np.float32], histories_per_mu: float) -> float:
