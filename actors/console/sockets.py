@@ -13,8 +13,9 @@ from pathlib import Path
 from actors.errors import MqiError
 from messages.faults import Blame, Fault
 
-LONGEST = 107
-"""Bytes of a socket's path that Linux takes (sun_path, less its end)."""
+_ASIDE = ".new"
+LONGEST = 107 - len(_ASIDE)
+"""Bytes of a path that Linux takes for a socket (sun_path, less its end), with room for the name it is opened under."""
 _BACKLOG = 32
 
 
@@ -39,14 +40,16 @@ def open_socket(path: Path) -> socket.socket:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.name != "control.sock":
         _refuse_foreign(folder)
-    path.unlink(missing_ok=True)
+    aside = path.with_name(path.name + _ASIDE)
+    aside.unlink(missing_ok=True)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         os.fchmod(listening.fileno(), 0o600)  # before it has a name: nobody can open it in between
-        listening.bind(os.fspath(path))
-        path.chmod(0o600)
+        listening.bind(os.fspath(aside))
+        aside.chmod(0o600)
         listening.listen(_BACKLOG)
         listening.setblocking(False)
+        aside.rename(path)  # who sees the name is answered
     except BaseException:
         listening.close()
         raise
