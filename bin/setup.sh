@@ -1,7 +1,7 @@
 # Sourced by the other scripts here: sets up $root/.venv from the pinned requirements on first use, and again when they change.
 # Needs Python 3.11 or newer; as root on Debian or Ubuntu it installs what Python's own venv lacks, otherwise it says what to ask for.
 
-root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+root=$(dirname -- "$(dirname -- "$(readlink -f -- "$0")")") # a link to a script elsewhere is followed
 venv=${MQI_VENV:-$root/.venv}
 
 say() { printf '%s\n' "$*" >&2; }

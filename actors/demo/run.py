@@ -94,7 +94,7 @@ def daemon(site: DemoSite, screen: Console) -> Iterator[subprocess.Popen[bytes]]
             stdin=subprocess.DEVNULL,
             stdout=sink,
             stderr=sink,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env=_plain_environment(),
         )
     try:
         yield process
@@ -107,6 +107,11 @@ def daemon(site: DemoSite, screen: Console) -> Iterator[subprocess.Popen[bytes]]
             screen.print(f"demo: the daemon did not stop within {STOP_S:.0f} s and is killed; see {site.log}")
             process.kill()
             process.wait()
+
+
+def _plain_environment() -> dict[str, str]:
+    """Ours, less what would override a site's configuration: the demo is the same everywhere."""
+    return {name: value for name, value in os.environ.items() if not (name.startswith("MQI_") and "__" in name)}
 
 
 def _follow(site: DemoSite, cases: int, screen: Console) -> tuple[CaseRow, ...]:
@@ -130,7 +135,9 @@ def _rows(site: DemoSite) -> tuple[CaseRow, ...]:
 
 
 def _table(rows: tuple[CaseRow, ...]) -> Table:
-    table = Table(Column("case", no_wrap=True), "state", Column("beam", no_wrap=True), "beam is", "GPU", "progress", "why")
+    table = Table(
+        Column("case", no_wrap=True), "state", Column("beam", no_wrap=True), "beam is", "GPU", "progress", "why"
+    )
     for row in rows:
         if not row.beams:
             table.add_row(row.case, row.state, "", "", "", "", row.reason)

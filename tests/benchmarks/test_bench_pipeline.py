@@ -37,7 +37,20 @@ def by_xargs(folder: Path, seconds: float) -> float:
     listing = "\0".join(str(folder / f"run-{n}") for n in range(CASES * BEAMS))
     began = time.perf_counter()
     subprocess.run(
-        ["xargs", "-0", "-P", str(SLOTS), "-I", "{}", "sh", "-c", 'cd "$1" && sh "$2" input.txt >/dev/null', "run", "{}", str(ENGINE)],
+        [
+            "xargs",
+            "-0",
+            "-P",
+            str(SLOTS),
+            "-I",
+            "{}",
+            "sh",
+            "-c",
+            'cd "$1" && sh "$2" input.txt >/dev/null',
+            "run",
+            "{}",
+            str(ENGINE),
+        ],
         input=listing.encode(),
         env={**os.environ, "MQI_ENGINE_SECONDS": str(seconds) if seconds else ""},
         check=True,
@@ -101,7 +114,9 @@ def test_an_idle_daemon(tmp_path: Path) -> None:
         time.sleep(20)
         after, took = process.cpu_times(), time.perf_counter() - began
         used = (after.user + after.system - before.user - before.system) / took
-        print(f"\nidle daemon: {used:.2%} CPU, RSS {process.memory_info().rss / 1e6:.0f} MB, {process.num_threads()} threads")
+        print(
+            f"\nidle daemon: {used:.2%} CPU, RSS {process.memory_info().rss / 1e6:.0f} MB, {process.num_threads()} threads"
+        )
 
 
 def test_ten_beams_running(tmp_path: Path) -> None:

@@ -38,9 +38,7 @@ def starts(site: DemoSite) -> list[str]:
 
 def running_beams(daemon: Daemon, at_least: float = 0.0) -> int:
     return sum(
-        beam.state == "running" and beam.progress >= at_least
-        for row in daemon.rows().values()
-        for beam in row.beams
+        beam.state == "running" and beam.progress >= at_least for row in daemon.rows().values() for beam in row.beams
     )
 
 
