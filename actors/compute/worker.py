@@ -30,9 +30,14 @@ MIB = 2**20
 
 
 def main(parent: int) -> None:
-    """Serve calls until stdin ends."""
+    """Serve calls from stdin until it ends; ``parent`` is the process to die with."""
     calls, answers = _private_streams()
     _follow(parent)
+    serve(calls, answers)
+
+
+def serve(calls: BinaryIO, answers: BinaryIO) -> None:
+    """Warm up, say so, then answer call after call until there are no more."""
     for name in WARM:
         importlib.import_module(name)
     send(answers, Ready(os.getpid()))

@@ -203,6 +203,7 @@ def test_a_fenced_actor_starts_no_task(probe):
     with running(Stuck, probe=probe, spec={"handler_budget_s": 0.05}) as worker:
         worker.tell("hang")
         wait_until(lambda: worker.restarts == 1)
+        wait_until(lambda: worker.system.stuck == 1)
         gate.set()
-        wait_until(lambda: worker.system.stuck == 0)
+        wait_until(lambda: outcome)
     assert outcome == ["Fenced"]

@@ -141,6 +141,15 @@ def test_a_child_waits_out_its_back_off_once():
     assert desk.of(core.Start)
 
 
+def test_a_timer_that_is_early_by_a_rounding_is_set_again():
+    desk = Desk(spec("a", backoff=Backoff(2.0, 8.0)), max_restarts=2)
+    desk(core.Begin())
+    desk.dies("a", ValueError())
+    desk.now = 2.0 - 1e-9
+    (again,) = desk(core.BackoffOver("a", desk.epoch("a")))
+    assert isinstance(again, core.After) and again.delay_s < 1e-8
+
+
 def test_one_for_one_does_not_wait_for_a_sibling_that_is_slow_to_stop():
     desk = Desk(spec("a"), spec("b"))
     desk(core.Begin())

@@ -55,9 +55,14 @@ class Life:
     id: str
     epoch: int
     spec: Spec
+    born: float
     up_since: float | None = None
-    told_to_stop: bool = False
+    told_at: float | None = None  # when it was told to stop
     doomed: bool = False  # a sibling's crash will have it restarted
+
+    @property
+    def told_to_stop(self) -> bool:
+        return self.told_at is not None
 
 
 class World(RuleBasedStateMachine):
@@ -97,11 +102,10 @@ class World(RuleBasedStateMachine):
 
     # -- the world carries out effects
 
-    def feed(self, event: core.Event, report_expected: str | None = None) -> None:
+    def feed(self, event: core.Event, expected: str = "") -> None:
         effects = self.core.handle(event, self.now)
         reports = [effect.next for effect in effects if isinstance(effect, core.Report)]
-        if report_expected is not None:
-            assert len(reports) == 1 and reports[0].startswith(report_expected), (event, reports)
+        assert len(reports) == bool(expected) and "".join(reports).startswith(expected), (event, reports)
         for effect in effects:
             self.carry_out(effect)
 
@@ -109,10 +113,10 @@ class World(RuleBasedStateMachine):
         match effect:
             case core.Start(spec, epoch):
                 self.check_start(spec, epoch)
-                self.lives[spec.id] = Life(spec.id, epoch, spec)
+                self.lives[spec.id] = Life(spec.id, epoch, spec, self.now)
             case core.Stop(id, epoch):
                 self.check_stop(id, epoch)
-                self.lives[id].told_to_stop = True
+                self.lives[id].told_at = self.now
             case core.Abandon(id, epoch, _):
                 assert self.lives[id].epoch == epoch
                 self.stale.append(Exited(id, epoch, None))
@@ -172,7 +176,8 @@ class World(RuleBasedStateMachine):
                 self.gone.add(life.id)
                 if life.id not in self.static:
                     del self.wanted[life.id]
-            self.feed(news)
+            told = cause is not None
+            self.feed(news, "it was being stopped" if told and ordered else "it is not restarted" if told else "")
         else:
             self.crashes(life, news)
 
@@ -196,7 +201,7 @@ class World(RuleBasedStateMachine):
         for name in sharing:
             if name in self.lives and not self.lives[name].told_to_stop:
                 self.lives[name].doomed = True
-        self.feed(news, "restarts")
+        self.feed(news, f"restarts in {delay_s:.1f} s" if delay_s else "restarts now")
 
     def pick(self, number: int, lives: list[Life]) -> Life:
         return lives[number % len(lives)]
@@ -281,6 +286,18 @@ class World(RuleBasedStateMachine):
         alive = {name: child.epoch for name, child in self.core.children.items() if child.phase is not Phase.DOWN}
         assert alive == {name: life.epoch for name, life in self.lives.items()}
         assert self.core.closing == self.closing
+
+    @invariant()
+    def nobody_outstays_a_limit(self):
+        for life in self.lives.values():
+            if life.told_at is not None:
+                assert self.now - life.told_at < life.spec.stop_timeout_s + 1e-6
+            elif life.up_since is None:
+                assert self.now - life.born < life.spec.start_timeout_s + 1e-6
+
+    @invariant()
+    def nobody_is_remembered_for_nothing(self):
+        assert self.core.children.keys() <= self.wanted.keys() | self.lives.keys()
 
     def teardown(self):
         """Leave the children in peace: then all that can come up do, or all end if it is closing."""
