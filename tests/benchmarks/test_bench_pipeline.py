@@ -114,9 +114,8 @@ def test_an_idle_daemon(tmp_path: Path) -> None:
         time.sleep(20)
         after, took = process.cpu_times(), time.perf_counter() - began
         used = (after.user + after.system - before.user - before.system) / took
-        print(
-            f"\nidle daemon: {used:.2%} CPU, RSS {process.memory_info().rss / 1e6:.0f} MB, {process.num_threads()} threads"
-        )
+        rss, threads = process.memory_info().rss / 1e6, process.num_threads()
+        print(f"\nidle daemon: {used:.2%} CPU, RSS {rss:.0f} MB, {threads} threads")
 
 
 def test_ten_beams_running(tmp_path: Path) -> None:
