@@ -17,6 +17,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
+from types import ModuleType
 from typing import BinaryIO
 
 from actors.compute.frames import Call, Raised, Ready, Returned, receive, send
@@ -27,6 +28,8 @@ NICENESS = 5
 PR_SET_PDEATHSIG = 1
 WARM = ("numpy", "pydicom")
 MIB = 2**20
+COLLECT_ABOVE_MB = 300.0
+"""A collection costs more than a small call itself; below this nothing is worth giving back."""
 
 
 def main(parent: int) -> None:
@@ -39,7 +42,7 @@ def main(parent: int) -> None:
 def serve(calls: BinaryIO, answers: BinaryIO) -> None:
     """Warm up, say so, then answer call after call until there are no more."""
     for name in WARM:
-        importlib.import_module(name)
+        _imported(name)
     send(answers, Ready(os.getpid()))
     while True:
         try:
@@ -84,8 +87,18 @@ def _answer(call: Call) -> Returned | Raised:
 
 def _call(call: Call) -> object:
     module, _, name = call.function.partition(":")
-    function = getattr(importlib.import_module(module), name)
+    function = getattr(_imported(module), name)
     return function(pickle.loads(call.argument))
+
+
+def _imported(name: str) -> ModuleType:
+    """Import once; what libraries hold for ever is then left out of every later collection."""
+    known = sys.modules.get(name)
+    if known is not None:
+        return known
+    module = importlib.import_module(name)
+    gc.freeze()
+    return module
 
 
 def _our_fault(function: str, error: BaseException) -> Fault:
@@ -102,8 +115,15 @@ def _our_fault(function: str, error: BaseException) -> Fault:
 
 
 def _rss_mb() -> float:
-    """Memory held now, after what can be given back was."""
-    gc.collect()
+    """Memory held now; where it is much, after what can be given back was."""
+    held = _resident_mb()
+    if held > COLLECT_ABOVE_MB:
+        gc.collect()
+        held = _resident_mb()
+    return held
+
+
+def _resident_mb() -> float:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize() / MIB
 
