@@ -215,6 +215,14 @@ class World(RuleBasedStateMachine):
         self.stale.append(Up(life.id, life.epoch))
         self.feed(Up(life.id, life.epoch))
 
+    @rule(seconds=st.sampled_from([0.0, 25.0]))
+    def all_goes_well_for_a_while(self, seconds):
+        """Whoever is starting comes up, and whoever that lets start, too."""
+        while starting := [life for life in self.lives.values() if life.up_since is None and not life.told_to_stop]:
+            starting[0].up_since = self.now
+            self.feed(Up(starting[0].id, starting[0].epoch))
+        self.time_passes(seconds)
+
     @precondition(lambda self: self.lives)
     @rule(number=st.integers(0, 10))
     def crashes_somehow(self, number):
