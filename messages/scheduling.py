@@ -85,6 +85,14 @@ class RunBeam:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnBeam:
+    """Scheduler → worker: another GPU is idle; give this staged beam back (WITHDRAWN), unless it was launched."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class BeamRefused:
     """Worker → scheduler: not taken (busy, unhealthy, stopping); the beam goes back to the queue."""
 

@@ -108,5 +108,6 @@ class Admission(Actor):
     def _ended(self, path: str) -> None:
         case = self._names.pop(path, None)
         if case is not None:
+            self.unwatch(self.context.system.address(path))
             self._intake.ended(case)
             self._look()

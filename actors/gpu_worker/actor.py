@@ -37,6 +37,7 @@ from messages.scheduling import (
     CancelAttempt,
     GetAttempt,
     GetWorker,
+    ReturnBeam,
     RunBeam,
     WorkerReport,
 )
@@ -115,7 +116,7 @@ class GpuWorker(Actor):
                 return self._answered(message, now)
             case JobObserved() | JobLaunched() | LaunchFailed() | JobGone() | KillFailed():
                 return self._job(message, now)
-            case RunBeam() | CancelAttempt() | GetAttempt() | AttemptSettled():
+            case RunBeam() | ReturnBeam() | CancelAttempt() | GetAttempt() | AttemptSettled():
                 return self._asked(message, now)
             case _:
                 return self._seen(message, now)
@@ -196,11 +197,13 @@ class GpuWorker(Actor):
     # -- what the scheduler and cases ask
 
     def _asked(
-        self, message: RunBeam | CancelAttempt | GetAttempt | AttemptSettled, now: float
+        self, message: RunBeam | ReturnBeam | CancelAttempt | GetAttempt | AttemptSettled, now: float
     ) -> tuple[fx.Effect, ...]:
         match message:
             case RunBeam():
                 return self._take(message, now)
+            case ReturnBeam():
+                return self._lease.change(message.key, now, lambda a: facts.returned(a, message.reason))
             case CancelAttempt():
                 if message.key not in self._lease.attempts:
                     self._answer(GetAttempt(message.key, message.reply_to))

@@ -178,6 +178,11 @@ def hand_back(attempt: Attempt, reason: str) -> tuple[fx.Effect, ...]:
     return _drop_transfer(attempt)
 
 
+def returned(attempt: Attempt, reason: str) -> tuple[fx.Effect, ...]:
+    """The scheduler has a better place for it: given back, unless it is on its way to its launch."""
+    return hand_back(attempt, reason) if attempt.before_launch else ()
+
+
 def _drop_transfer(attempt: Attempt) -> tuple[fx.Effect, ...]:
     moving = attempt.doing in (Doing.STAGING, Doing.FETCHING)
     if moving or attempt.doing is Doing.RESTING:

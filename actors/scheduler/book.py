@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from actors.scheduler.policy import Room, Slot, assign, avoided, rank
+from actors.scheduler.policy import Room, Slot, assign, avoided, call_back, rank
 from actors.scheduler.reasons import Place, sentence
 from messages.address import Mailbox
 from messages.hosts import GpuState
-from messages.scheduling import BeamRequest, BeamWithdrawn, QueueBeam, RunBeam, WaitReason, WorkerReport
+from messages.scheduling import BeamRequest, BeamWithdrawn, QueueBeam, ReturnBeam, RunBeam, WaitReason, WorkerReport
 
 SILENT_S = 3.0
 """A worker that was not heard for so long is offered nothing."""
 COOL_S = 1.0
 """A pair of beam and worker is not tried again for so long after a refusal."""
+IDLE_S = 2.0
+"""A GPU that was idle for so long, with nothing waiting for it, calls back a beam that is staged behind a busy one."""
 HOPELESS_S = 60.0
 """A beam that no GPU could ever take is alarmed after so long."""
 
@@ -61,6 +63,7 @@ class _Given:
     """None: learnt from the worker's report alone."""
     reply_to: Mailbox | None = None
     acknowledged: bool = False
+    called_back: bool = False
 
 
 @dataclass(slots=True)
@@ -68,6 +71,7 @@ class _Worker:
     report: WorkerReport
     heard: float
     up: bool = True
+    idle_since: float | None = None
 
 
 @dataclass(slots=True)
@@ -114,7 +118,9 @@ class Book:
         known = self._workers.get(report.worker)
         if known and known.report.epoch > report.epoch:
             return
-        self._workers[report.worker] = _Worker(report, now)
+        idle = report.accepts and not report.running and not report.next
+        since = known.idle_since if known and known.idle_since is not None else now
+        self._workers[report.worker] = _Worker(report, now, idle_since=since if idle else None)
         for key, given in [(key, given) for key, given in self._given.items() if given.worker == report.worker]:
             if key in report.keys:
                 self._given[key] = replace(given, acknowledged=True)
@@ -181,6 +187,30 @@ class Book:
         if entry.alarmed:
             yield Alarmed(_alarm(case, int(beam)))
         yield Tell(report.address, RunBeam(entry.request, entry.reply_to))
+
+    def call_back(self, now: float) -> tuple[Effect, ...]:
+        """Beams that wait staged behind a busy GPU while another one has been idle for a while."""
+        idle_long = {
+            name
+            for name, worker in self._workers.items()
+            if worker.idle_since is not None and now - worker.idle_since >= IDLE_S
+        }
+        ahead = {name: request for name in self._workers if (request := self._staged_behind(name)) is not None}
+        if self.halted or not idle_long or not ahead:
+            return ()
+        slots = [self._slot(worker, now) for worker in self._workers.values()]
+        rested = [slot for slot in slots if slot.room is not Room.IDLE or slot.worker in idle_long]
+        return tuple(self._call(key) for key in call_back(ahead, rested))
+
+    def _staged_behind(self, worker: str) -> BeamRequest | None:
+        report = self._workers[worker].report
+        given = self._given.get(report.next)
+        return given.request if report.running and given is not None and not given.called_back else None
+
+    def _call(self, key: str) -> Effect:
+        given = self._given[key]
+        self._given[key] = replace(given, called_back=True)
+        return Tell(self._workers[given.worker].report.address, ReturnBeam(key, "another GPU is idle"))
 
     def _slot(self, worker: _Worker, now: float) -> Slot:
         report = worker.report

@@ -7,8 +7,9 @@
 * **Idle first.** A maximum matching of beams to idle GPUs, beams taken in their order: a beam that ranks higher is
   never left out for one that ranks lower, and no GPU stays idle that any waiting beam could use (work-conserving).
 * **Then staged ahead.** What is left is staged behind busy GPUs, one beam each, the one nearest to its end first. A
-  beam that is staged ahead stays there even when another GPU falls idle: moving it costs a transfer and an attempt,
-  keeping it costs at most the rest of one run. A beam of which nothing was opened yet goes back to the queue and moves.
+  beam of which nothing was opened yet goes back to the queue by itself when its worker cannot take it.
+* **Called back.** A beam that is staged behind a busy GPU while another one stays idle is called back for it, unless
+  the run before it is nearly over: moving a beam costs a transfer, waiting may cost the rest of a long run.
 * **Avoid.** GPUs that failed a beam are left out for it, unless no other GPU is in service that could ever take it.
 """
 
@@ -23,6 +24,8 @@ from messages.scheduling import BeamRequest
 
 AGING_S = 3600.0
 """Seconds of waiting that outweigh one point of priority."""
+NEARLY_OVER = 0.9
+"""Progress of a run behind which a staged beam is left where it is."""
 
 
 class Room(StrEnum):
@@ -118,6 +121,24 @@ def assign(
     left = {key: workers for key, workers in choices(ahead).items() if key not in now}
     chosen = now | _match(left, len(ahead))
     return tuple(Assignment(request.key, chosen[request.key]) for request in beams if request.key in chosen)
+
+
+def call_back(ahead: Mapping[str, BeamRequest], slots: Iterable[Slot]) -> tuple[str, ...]:
+    """Keys of staged beams that are to be given back for idle GPUs that nothing waits for.
+
+    ``ahead``: worker → the beam staged behind what runs there. Each idle GPU calls back one beam, the first in order.
+    """
+    everything = sorted(slots, key=lambda slot: slot.worker)
+    idle = [slot for slot in everything if slot.room is Room.IDLE]
+    late = {slot.worker for slot in everything if slot.progress < NEARLY_OVER}
+    called: list[str] = []
+    for request in sorted((one for worker, one in ahead.items() if worker in late), key=rank):
+        banned = avoided(request, everything)
+        fit = next((slot for slot in idle if slot.holds(request) and slot.place not in banned), None)
+        if fit is not None:
+            idle.remove(fit)
+            called.append(request.key)
+    return tuple(called)
 
 
 def _match(choices: Mapping[str, Sequence[str]], most: int) -> dict[str, str]:

@@ -87,6 +87,10 @@ class Actor:
         """Be told Up and Exited of the actor there from now on; Up at once if it is up."""
         self.context.incarnation.watch(address)
 
+    def unwatch(self, address: Mailbox) -> None:
+        """Be told nothing more of it. Whoever watches ever new addresses lets go of the old ones."""
+        self.context.incarnation.unwatch(address)
+
     def stop(self) -> None:
         """End normally after the message at hand; the mail that waits is left."""
         self.context.incarnation.end()

@@ -122,6 +122,11 @@ class Incarnation(pykka.ThreadingActor):
         self._watched.append(address)
         address.watch(self.window)
 
+    def unwatch(self, address: object) -> None:
+        self._watched = [watched for watched in self._watched if watched is not address]
+        if isinstance(address, Address):
+            address.unwatch(self.window)
+
     def end(self) -> None:
         if not self.actor_stopped.is_set():
             self.stop()

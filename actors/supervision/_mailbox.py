@@ -130,6 +130,11 @@ class Address:
             if self._up and self._epoch is not None:
                 watcher.control(Up(self._path, self._epoch))
 
+    def unwatch(self, watcher: Window) -> None:
+        """Tell the watcher nothing more."""
+        with self._watching:
+            self._watchers = [known for known in self._watchers if known is not watcher]
+
     def came_up(self, epoch: int) -> None:
         with self._watching:
             if self._epoch == epoch:

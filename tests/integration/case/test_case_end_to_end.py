@@ -314,6 +314,24 @@ def test_what_waits_says_why_in_the_ledger(tmp_path: Path) -> None:
         built.until("case-a", CaseState.DONE)
 
 
+def test_a_beam_staged_behind_a_long_run_moves_to_a_gpu_that_stays_idle(tmp_path: Path) -> None:
+    long_run, short = gated(tmp_path), f"while [ ! -e '{tmp_path}/short' ]; do sleep 0.02; done; {WELL}"
+    physics = Physics(lambda beam: {1: long_run, 2: short}.get(beam, WELL), beams=(1, 2, 3))
+    with house(tmp_path, physics=physics) as built:
+        built.admit("case-a")
+        staged = wait_until(lambda: [a for a in built.attempts("case-a") if a.state is AttemptState.STAGED], 10)
+        if staged[0].gpu == next(a.gpu for a in built.attempts("case-a") if a.beam == 2):
+            (tmp_path / "gate").touch()
+        else:
+            (tmp_path / "short").touch()
+        wait_until(lambda: built.row("case-a").beams[2].state is BeamState.DONE, 10)
+        assert sum(beam.state is BeamState.RUNNING for beam in built.row("case-a").beams) == 1
+        for name in ("gate", "short"):
+            (tmp_path / name).touch()
+        built.until("case-a", CaseState.DONE)
+        assert outcomes(built, "case-a", 3) == [AttemptState.WITHDRAWN, AttemptState.VERIFIED]
+
+
 def test_a_signal_by_hand_is_named(tmp_path: Path) -> None:
     physics = Physics(lambda _beam: gated(tmp_path), beams=(1,))
     with house(tmp_path, slots=1, physics=physics, attempts=1) as built:

@@ -291,6 +291,15 @@ def test_admission_starts_what_is_open_up_to_its_number_and_the_next_when_one_ha
     assert door.started == ["case-0", "case-1", "case-2"]
 
 
+def test_admission_lets_go_of_a_case_that_has_ended() -> None:
+    door = Door()
+    door.answer(CaseState.QUEUED)
+    address = door.admission.context.system.address("cases/case-0")
+    assert address._watchers
+    door.tell(Exited("cases/case-0", 1, None))
+    assert not address._watchers
+
+
 def test_admission_asks_once_more_if_something_changed_meanwhile() -> None:
     door = Door()
     for case in ("a", "b"):

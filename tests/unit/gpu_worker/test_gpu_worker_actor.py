@@ -46,6 +46,7 @@ from messages.scheduling import (
     CancelAttempt,
     GetAttempt,
     GetWorker,
+    ReturnBeam,
     RunBeam,
     WorkerReport,
 )
@@ -308,6 +309,20 @@ def test_cancelling_stops_the_transfer_or_ends_the_run() -> None:
     bench.tell(JobGone(again.request_id, KEY, "no process is left"))
     bench.written()
     assert bench.case.all(AttemptReport)[-1].state is AttemptState.WITHDRAWN
+
+
+def test_a_staged_beam_is_given_back_when_it_is_called_and_a_launched_one_is_not() -> None:
+    bench = Bench().recovered()
+    bench.to_run()
+    bench.tell(RunBeam(a_request(2), bench.case))
+    bench.written(OpenAttempt)
+    for key in (KEY, "case/2/1"):
+        bench.tell(ReturnBeam(key, "another GPU is idle"))
+    assert bench.order(AbandonMove, bench.lane)
+    bench.written()
+    assert bench.case.all(AttemptReport)[-1].key == "case/2/1"
+    assert bench.case.all(AttemptReport)[-1].state is AttemptState.WITHDRAWN
+    assert bench.standing().running == KEY
 
 
 def test_a_launch_that_failed_is_tried_again_a_few_times() -> None:

@@ -367,9 +367,10 @@ def act(world: World, action: int, number: int, beam: int) -> int:
         world.look(sorted(world.watched)[number % len(world.watched)])
     elif action == 10:
         end_one(world, number)
-    elif action == 11 and world.lease.attempts and number % 4 == 0:
-        key = sorted(world.lease.attempts)[number % len(world.lease.attempts)]
-        world.change(key, lambda a: facts.cancel(a, "no longer wanted"))
+    elif action == 11 and world.lease.attempts and number % 4 < 2:
+        key = sorted(world.lease.attempts)[number // 4 % len(world.lease.attempts)]
+        unwanted = facts.cancel if number % 4 else facts.returned
+        world.change(key, lambda a: unwanted(a, "no longer wanted here"))
     elif action == 12 and number % 3 == 0:
         crash(world, written=number % 2 == 1)
     elif action == 13:

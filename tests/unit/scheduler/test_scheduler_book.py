@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from actors.scheduler.book import COOL_S, HOPELESS_S, Alarmed, Book, Effect, Tell
+from actors.scheduler.policy import Room, call_back
 from actors.scheduler.reasons import spoken
 from messages.hosts import GpuState
-from messages.scheduling import BeamWithdrawn, QueueBeam, RunBeam, WaitReason, WorkerReport
+from messages.scheduling import BeamWithdrawn, QueueBeam, ReturnBeam, RunBeam, WaitReason, WorkerReport
 from tests.kit import Probe
-from tests.unit.scheduler.test_scheduler_policy import request
+from tests.unit.scheduler.test_scheduler_policy import request, slot
 
 CASE = Probe("cases/a")
 
@@ -233,6 +234,43 @@ def test_an_alarm_clears_when_the_beam_is_withdrawn_or_a_gpu_comes_back() -> Non
     book.report(report(0, state=GpuState.UNKNOWN, accepts=False), HOPELESS_S + 1)
     book.explain(2 * HOPELESS_S + 2)
     assert Alarmed("no-gpu:a/1") in book.withdraw("a", 1, CASE)
+
+
+def returns(effects: tuple[Effect, ...]) -> list[str]:
+    return [tell.message.key for tell in effects if isinstance(tell, Tell) and isinstance(tell.message, ReturnBeam)]
+
+
+def test_a_beam_staged_behind_a_busy_gpu_is_called_back_once_for_one_that_stays_idle() -> None:
+    book = Book()
+    for beam in (1, 2):
+        book.queue(QueueBeam(request("a", beam), CASE), 0.0)
+    book.report(report(), 0.0)
+    book.dispatch(0.0)
+    book.report(busy(0, "a/1/1"), 0.0)
+    book.dispatch(0.0)
+    staged = {"next": "a/2/1", "keys": ("a/1/1", "a/2/1"), "accepts": False}
+    book.report(busy(0, "a/1/1", **staged), 0.1)
+    book.report(report(1), 1.0)
+    assert returns(book.call_back(1.0)) == [], "it may be about to get another one"
+    book.report(busy(0, "a/1/1", **staged), 3.0)
+    book.report(report(1), 3.0)
+    assert returns(book.call_back(3.0)) == ["a/2/1"]
+    assert returns(book.call_back(3.0)) == [], "said once"
+
+
+def test_a_beam_behind_a_run_that_is_nearly_over_stays_where_it_is() -> None:
+    beam = request("a", 2)
+    idle, other = slot(1), slot(0, Room.NONE, progress=0.95)
+    assert call_back({"gpu1/gpu-0": beam}, [idle, other]) == ()
+    assert call_back({"gpu1/gpu-0": beam}, [idle, slot(0, Room.NONE, progress=0.5)]) == ("a/2/1",)
+    assert call_back({"gpu1/gpu-0": request("a", 2, memory=9000)}, [slot(1, free=900), slot(0, Room.NONE)]) == ()
+
+
+def test_each_idle_gpu_calls_back_one_beam_the_older_case_first() -> None:
+    ahead = {"gpu1/gpu-0": request("b", 1, at_s=5), "gpu1/gpu-1": request("a", 1, at_s=9)}
+    busy_ones = [slot(0, Room.NONE), slot(1, Room.NONE)]
+    assert call_back(ahead, [*busy_ones, slot(2)]) == ("b/1/1",)
+    assert call_back(ahead, [*busy_ones, slot(2), slot(3)]) == ("b/1/1", "a/1/1")
 
 
 def test_a_key_in_words() -> None:
