@@ -88,14 +88,19 @@ find_strays() { # pids that carry this run's mark in their environment, wherever
     [ -n "$strays" ]
 }
 
-signal_all() { # signal $1 to the group and to those who left it
+engine_lives() { # also before it has a group and a mark of its own
+    same_process "$engine" "$engine_ticks" && undead "$engine"
+}
+
+signal_all() { # signal $1 to the engine, to its group and to those who left it
+    engine_lives && kill -s "$1" "$engine" 2>/dev/null
     kill -s "$1" -- "-$engine" 2>/dev/null
     # shellcheck disable=SC2086
     find_strays && kill -s "$1" $strays 2>/dev/null
     return 0
 }
 
-anyone() { group_lives || find_strays; }
+anyone() { engine_lives || group_lives || find_strays; }
 
 end_run() { # TERM, a grace, KILL: in the background, so that the script itself can wait for the engine
     exec 9>&-

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 NEWEST_BYTES = 16_384
 """So much of a log is told at once; what is older by then is passed over."""
@@ -17,12 +16,14 @@ class News:
     """Bytes seen up to now, those passed over included."""
 
 
-def read_news(log: Path, offset: int, *, ended: bool) -> News:
+def read_news(log: str, offset: int, *, ended: bool) -> News:
     """Text after ``offset``. An unfinished line waits for its end, unless the run has ``ended`` or it is too long.
 
     A missing log, or one that cannot be read now, has no news.
     """
     try:
+        if os.lstat(log).st_size <= offset:
+            return News("", offset)
         descriptor = os.open(log, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return News("", offset)

@@ -44,6 +44,7 @@ class Run:
         self.key = order.key
         self.reply_to = order.reply_to
         self.run_dir = Path(order.run_dir)
+        self.log = str(self.run_dir / "engine.log")
         self.offset = order.offset
         self.since = now
         self.due = now
@@ -67,9 +68,9 @@ class Run:
             if self.verdict.observation is Observation.RUNNING and self.pidfd is None:
                 self.pidfd = _pidfd(looking.read_started(self.run_dir), boot_id)
         gone = self._gone(self.verdict)
-        text = read_news(self.run_dir / "engine.log", self.offset, ended=gone)
+        text = read_news(self.log, self.offset, ended=gone)
         self.offset = text.offset
-        self.due = now + self._pause(now)
+        self.due = _on_grid(now, self._pause(now))
         standing = (self.verdict.observation, gone)
         if standing == self.told and not text.text:
             return None
@@ -114,6 +115,11 @@ class Run:
         if self.pidfd is None:
             return _SOON_S if age < _YOUNG_S else _CALM_S
         return _CALM_S if age < _GROWN_S else _SELDOM_S
+
+
+def _on_grid(now: float, pause: float) -> float:
+    """The next multiple of ``pause``: runs that are looked at equally often are looked at in one waking."""
+    return (now // pause + 1) * pause
 
 
 class Watch:

@@ -27,6 +27,8 @@ from messages.jobs import JobObserved, JobSpec, KillFailed, KillJob, Observation
 from tests.kit.hosts import Host, end_all, local_host
 from tests.kit.waiting import wait_until
 
+ROOT = Path(__file__).resolve().parents[3]
+
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Iterator[Path]:
@@ -58,6 +60,30 @@ def wrapper_of(text: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         patch.setattr(launching, "wrapper_script", text.encode)
         yield
+
+
+@pytest.mark.promise("P15")
+@pytest.mark.promise("P17")
+def test_a_run_survives_its_launcher_and_the_launchers_whole_group(workspace: Path) -> None:
+    """As when the daemon is killed, with all that its process supervisor counts to it, the instant after a launch."""
+    program = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from actors.local_host.launching import launch; from messages.jobs import JobSpec\n"
+        f"root = Path({str(workspace)!r})\n"
+        "command = ('sh', '-c', 'echo begun; while [ ! -e go ]; do sleep 0.02; done; exit 5')\n"
+        "launch(JobSpec('c/1/1', str(root / 'c/1/1'), 1, command, (), 60), root)\n"
+        "os.killpg(0, signal.SIGKILL)\n"
+    )
+    died = subprocess.run([sys.executable, "-c", program], cwd=ROOT, start_new_session=True, check=False)
+    assert died.returncode == -signal.SIGKILL
+    run_dir = workspace / "c/1/1"
+    assert looking.look(run_dir, "c/1/1", boot_id()).observation is Observation.RUNNING
+    wait_until(lambda: "begun" in (run_dir / "engine.log").read_text())
+    (run_dir / "go").touch()
+    wait_until(lambda: looking.look(run_dir, "c/1/1", boot_id()).observation is Observation.ENDED)
+    ended = looking.look(run_dir, "c/1/1", boot_id()).exit
+    assert ended is not None
+    assert ended.exit_code == 5
 
 
 @pytest.mark.promise("P28")
@@ -230,8 +256,8 @@ def test_a_file_system_without_locks_is_voided_by_its_claim_alone(
 
 
 def test_a_log_that_cannot_be_read_has_no_news(tmp_path: Path) -> None:
-    assert read_news(tmp_path / "absent", 5, ended=True).offset == 5
-    assert read_news(tmp_path, 0, ended=True).text == ""
+    assert read_news(str(tmp_path / "absent"), 5, ended=True).offset == 5
+    assert read_news(str(tmp_path), 0, ended=True).text == ""
 
 
 @pytest.mark.promise("P35")
