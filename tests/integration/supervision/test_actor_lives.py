@@ -110,14 +110,16 @@ def test_watchers_learn_of_every_way_out():
 
 
 def test_restart_takes_less_than_50_ms():
-    probe = Probe()
-    with running(Echo, probe=probe) as echo:
+    probe, took_s = Probe(), []
+    with running(Echo, probe=probe, max_restarts=10) as echo:
         probe.expect(tuple)
-        begin = time.monotonic()
-        echo.tell(ValueError("once"))
-        echo.tell(1)
-        probe.expect(int)
-        assert time.monotonic() - begin < 0.05
+        for number in range(5):
+            begin = time.monotonic()
+            echo.tell(ValueError("again"))
+            echo.tell(number)
+            probe.expect(int)
+            took_s.append(time.monotonic() - begin)
+    assert sorted(took_s)[2] < 0.05, took_s
 
 
 def test_mail_waits_for_an_actor_that_is_not_there_yet():

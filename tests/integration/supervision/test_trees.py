@@ -20,6 +20,7 @@ from actors.supervision import (
     Strategy,
     System,
     TooManyStuck,
+    Up,
     supervisor,
 )
 from tests.kit import Probe, VirtualTimers, wait_until
@@ -267,12 +268,11 @@ def test_the_watchdog_replaces_who_does_not_return(grow, probe, gate, log_lines)
     hanging = node("a", probe, hang="receive", gate=gate, handler_budget_s=0.1)
     system = grow(supervisor("root", [hanging, Spec("w", Watcher)]))
     address = system.address("root/a")
-    wait_until(lambda: phases(system).get("root/a") is Phase.UP)
-    first = {row.id: row.epoch for row in system.snapshot()}["root/a"]
+    first = watched.expect(Up).epoch
     address.tell("hangs")
     exited = watched.expect(Exited)
     assert exited.epoch == first and isinstance(exited.cause, TimeoutError)
-    wait_until(lambda: {row.id: row.epoch for row in system.snapshot()}["root/a"] > first)
+    assert watched.expect(Up).epoch > first
     wait_until(lambda: system.stuck == 1)
     lines = [line for line in log_lines if "root/a" in line and line.startswith("ERROR")]
     assert len(lines) == 1
