@@ -1,0 +1,5 @@
+"""Hosts over SSH: the actors that hold the connections, and what a connection can do."""
+
+from actors.ssh_connection.target import Target
+
+__all__ = ["Target"]

@@ -1,0 +1,70 @@
+"""Text for a shell far away, and its answer, apart from whatever else the login prints. Pure.
+
+The login shell is only asked to become /bin/sh; the script goes to its standard input. It stands in braces, so that a
+shell which got only half of it does nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+BECOME_SH = "exec /bin/sh"
+"""Understood alike by sh, bash, zsh, fish, csh and tcsh."""
+
+
+def nonce() -> str:
+    """Part of the marks around one answer: no output holds it by chance."""
+    return secrets.token_hex(8)
+
+
+def begin_mark(word: str) -> bytes:
+    return f"mqi-begin-{word}\n".encode()
+
+
+def command(script: str, word: str) -> bytes:
+    """A script for a shell that goes on reading afterwards. Marks stand on both outputs; no input but nothing."""
+    begin = f"printf 'mqi-begin-%s\\n' {word}"
+    end = f"printf '\\nmqi-end-%s %s\\n' {word} \"$1\""
+    return _text(f"{{\n{begin}\n{begin} >&2\n(\n{script}\n) </dev/null\nset -- $?\n{end}\n{end} >&2\n}}\n")
+
+
+def stream(script: str, word: str) -> bytes:
+    """A script that is the last of its shell; after the mark on its output, input and output are its own."""
+    return _text(f"{{\nprintf 'mqi-begin-%s\\n' {word}\n(\n{script}\n)\nexit $?\n}}\n")
+
+
+def answered(output: bytes, word: str) -> tuple[bytes, int] | None:
+    """What lies between the marks, and the exit code; None while the end mark is not there."""
+    begin = output.find(begin_mark(word))
+    if begin < 0:
+        return None
+    body = output[begin + len(begin_mark(word)) :]
+    end = re.search(rb"\nmqi-end-" + word.encode() + rb" (\d+)\n", body)
+    return (body[: end.start()], int(end[1])) if end else None
+
+
+def may_end(output: bytes | bytearray, newest: int) -> bool:
+    """Whether an end mark can lie in the last ``newest`` bytes: a long answer is not searched at every block."""
+    return output.find(b"mqi-end-", max(len(output) - newest - 64, 0)) >= 0
+
+
+def complained(errors: bytes, word: str) -> bytes | None:
+    """Standard error of a script, of a flood the newest part; None while its end mark is not there."""
+    end = errors.rfind(f"\nmqi-end-{word} ".encode())
+    if end < 0:
+        return None
+    begin = errors.find(begin_mark(word))
+    return errors[begin + len(begin_mark(word)) if begin >= 0 else 0 : end]
+
+
+def heard(output: bytes) -> str:
+    """The first line of what a login said instead, for people."""
+    text = output.decode("utf-8", "replace").strip()
+    return text.splitlines()[0][:200] if text else ""
+
+
+def _text(script: str) -> bytes:
+    if "\0" in script:
+        raise ValueError("a script holds no NUL")
+    return script.encode("utf-8", "surrogateescape")
