@@ -119,7 +119,8 @@ class Incarnation(pykka.ThreadingActor):
     def watch(self, address: object) -> None:
         if not isinstance(address, Watchable):
             raise TypeError(f"{address!r} tells nobody whether its actor is up")
-        self._watched.append(address)
+        if not any(watched is address for watched in self._watched):
+            self._watched.append(address)
         address.watch(self.window)
 
     def unwatch(self, address: object) -> None:

@@ -34,6 +34,11 @@ class VirtualTimers:
         with self._lock:
             return sum(timer.pending for _, _, timer in self._heap)
 
+    def due_in(self, seconds: float) -> bool:
+        """Whether a timer is pending that fires in exactly so many seconds; to wait for, before the clock is turned."""
+        with self._lock:
+            return any(timer.pending and abs(due - self._now - seconds) < 1e-6 for due, _, timer in self._heap)
+
     def next_due_s(self) -> float | None:
         """Seconds until the next one; None if there is none."""
         with self._lock:

@@ -47,7 +47,7 @@ def test_time_is_turned_by_hand_under_a_real_system():
     timers, probe = VirtualTimers(), Probe()
     with running(Ticker, probe=probe, timers=timers):
         for ticks in range(1, 4):
-            wait_until(lambda: any(timer.due - timers.now() == 60 for _, _, timer in timers._heap if timer.pending))
+            wait_until(lambda: timers.due_in(60))
             timers.advance(60)
             wait_until(lambda ticks=ticks: len(probe.all(str)) == ticks)
 

@@ -151,6 +151,10 @@ def test_watchers_hear_in_order_and_at_once(directory):
     opened(address, 7)
     address.came_up(7)
     assert read(late, 1) == [Up("x", 7)]
+    address.unwatch(late)
+    address.unwatch(watcher)
+    address.went_down(7, None)
+    assert late.empty()
 
 
 def test_dead_letters_are_told_at_a_bounded_rate(log_lines):
@@ -269,6 +273,13 @@ def test_an_actor_without_a_thread():
     parent.go_down()
     parent.come_up()
     assert Exited("probe", 1, None) in (mail := solo_mail(actor)) and Up("probe", 2) in mail
+    for _ in range(2):
+        actor.watch(other := actor.context.system.address("root/other"))
+    actor.unwatch(other)
+    actor.unwatch(parent)
+    opened(other, 9)
+    other.came_up(9)
+    assert solo_mail(actor) == []
     with pytest.raises(TypeError, match="tells nobody"):
         actor.watch("somebody")  # type: ignore[arg-type]
 
