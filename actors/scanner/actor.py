@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
@@ -14,15 +13,16 @@ from actors.scanner.cases import Cases, Clock
 from actors.scanner.complaints import Complaints, MissingRoots
 from actors.scanner.facts import FolderSurvey, SurveyRequest
 from actors.scanner.folder import Agenda, Folder, Order
-from actors.scanner.hints import Hinted, NoHints, describe, follow
+from actors.scanner.hints import Following, Hinted, NoHints, describe, follow
 from actors.scanner.looks import Look
-from actors.scanner.outbox import Outbox
+from actors.scanner.outbox import Outbox, Pending
 from actors.scanner.readiness import Rules
 from actors.scanner.register import Register
 from actors.scanner.rounds import Rounds
 from actors.scanner.scan import Scanned
 from actors.scanner.submission import Found, find_case_folder
 from actors.scanner.surveys import Surveys
+from actors.scanner.ticks import AskKnown, Round, Sync, Wake
 from actors.supervision import Actor, Context, TaskFailed, Timer
 from messages.address import Mailbox
 from messages.cases import FolderTaken, SubmitFolder
@@ -37,26 +37,6 @@ SYNC_S = 60.0
 _ROUND = "round"
 _ASK_AGAIN_S = 5.0
 _OF_INTEREST = frozenset({CaseState.INCOMING, CaseState.INCOMPLETE, CaseState.HELD, CaseState.FAILED})
-
-
-@dataclass(frozen=True, slots=True)
-class _Round:
-    """To myself: a full scan is due."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Wake:
-    """To myself: some folder's time has come."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Sync:
-    """To myself: ask the ledger how waiting and failed cases stand."""
-
-
-@dataclass(frozen=True, slots=True)
-class _AskKnown:
-    """To myself: ask the ledger what it knows, unless it has answered."""
 
 
 class Scanner(Actor):
@@ -103,6 +83,7 @@ class Scanner(Actor):
         self._wake_at = float("inf")
         self._rounds = Rounds(roots, marker)
         self._hints_asked = False
+        self._full_timer: Timer | None = None
         self._surveys = Surveys(compute, context.address, f"{context.address.id}/{context.epoch}")
         self._numbers = count(1)
         self._complaints = Complaints()
@@ -114,6 +95,7 @@ class Scanner(Actor):
             CasesReport: self._learn_rows,
             Scanned: self._scanned,
             Hinted: self._hint,
+            Following: self._full_now,
             NoHints: self._no_hints,
             Computed: self._surveyed,
             ComputeFailed: self._survey_failed,
@@ -123,16 +105,16 @@ class Scanner(Actor):
             Found: self._found,
             DiskState: self._disk,
             TaskFailed: self._task_failed,
-            _Round: self._round_due,
-            _Wake: self._woken,
-            _Sync: self._sync,
-            _AskKnown: self._ask_known,
+            Round: self._full_now,
+            Wake: self._woken,
+            Sync: self._sync,
+            AskKnown: self._ask_known,
         }
 
     def started(self) -> None:
         """Ask the ledger what it knows; looking begins with its answer."""
         self._monitor.tell(SubscribeDisk(self.address))
-        self._ask_known(_AskKnown())
+        self._ask_known(AskKnown())
 
     def receive(self, message: object) -> None:
         """Everything is quick: looking runs in a task, reading in worker processes."""
@@ -144,10 +126,10 @@ class Scanner(Actor):
 
     # -- what the ledger knows
 
-    def _ask_known(self, _message: _AskKnown) -> None:
+    def _ask_known(self, _message: AskKnown) -> None:
         if not self._known:
             self._ledger.tell(GetKnownCases(self._name("known"), self.address))
-            self.after(_ASK_AGAIN_S, _AskKnown())
+            self.after(_ASK_AGAIN_S, AskKnown())
 
     def _learn_known(self, report: KnownCasesReport) -> None:
         if self._known:
@@ -155,17 +137,17 @@ class Scanner(Actor):
         self._known = True
         self._cases.register.learn_known(report.cases)
         self._cases.raise_known_alarms()
-        self._sync(_Sync())
+        self._sync(Sync())
 
-    def _sync(self, _message: _Sync) -> None:
+    def _sync(self, _message: Sync) -> None:
         self._ledger.tell(GetCases(self._name("sync"), self.address, _OF_INTEREST))
-        self.after(SYNC_S, _Sync())
+        self.after(SYNC_S, Sync())
 
     def _learn_rows(self, report: CasesReport) -> None:
         for row in report.rows:
             self._cases.learn(row)
-        entries = (*self._cases.register.waiting(), *self._cases.register.failed())
-        self._rounds.want(entry.path for entry in entries if entry.path not in self._folders)
+        restless = self._cases.register.restless()
+        self._rounds.want(entry.path for entry in restless if entry.path not in self._folders)
         self._cases.overdue(self._folders)
         if not self._rounds.begun:
             self._rounds.begin()
@@ -175,9 +157,14 @@ class Scanner(Actor):
 
     # -- rounds over the roots
 
-    def _round_due(self, _message: _Round) -> None:
+    def _full_now(self, _message: Round | Following) -> None:
         self._rounds.full()
         self._next_round()
+
+    def _next_full_in(self, seconds: float) -> None:
+        if self._full_timer is not None:
+            self._full_timer.cancel()
+        self._full_timer = self.after(seconds, Round())
 
     def _hint(self, hint: Hinted) -> None:
         self._rounds.hint(hint.folders)
@@ -204,7 +191,7 @@ class Scanner(Actor):
 
     def _after_full(self, found: Scanned) -> None:
         self._missing_roots.tell(found.missing_roots)
-        self.after(max(self._interval_s - found.took_s, 0.1), _Round())
+        self._next_full_in(max(self._interval_s - found.took_s, 0.1))
         if not self._hints_asked:
             self._hints_asked = True
             roots = self._rounds.roots
@@ -218,7 +205,7 @@ class Scanner(Actor):
     def _looked(self, look: Look, at: float) -> None:
         folder = self._folders.get(look.path)
         if folder is None:
-            if not look.is_case:
+            if not look.is_case or self._cases.nothing_new(look):
                 return
             folder = self._folders[look.path] = Folder(look, looked_at=at, changed_at=at)
         else:
@@ -311,26 +298,29 @@ class Scanner(Actor):
             return
         entry = self._cases.register.entry(pending.case)
         over = entry is None or not entry.open
-        for folder in self._standing_for(pending.case):
+        for folder in self._standing_for(pending):
             if over:
                 folder.assessments = tuple(one for one in folder.assessments if one.case != pending.case)
             if over and folder.path != pending.path:
                 # A copy of what is admitted now: what else it holds is read anew.
                 folder.surveyed = b""
-                self._advance(folder)
-            else:
-                self._decide(folder)
+            self._advance(folder)
 
     def _refused(self, answer: WriteRefused) -> None:
         pending = self._cases.refused(answer.request_id, answer.fault)
         if pending is not None:
-            for folder in self._standing_for(pending.case):
-                self._decide(folder)
+            for folder in self._standing_for(pending):
+                self._advance(folder)
 
-    def _standing_for(self, case: str) -> list[Folder]:
-        return [folder for folder in self._folders.values() if any(one.case == case for one in folder.assessments)]
+    def _standing_for(self, pending: Pending) -> list[Folder]:
+        """Open folders that a write was about: its own, and copies of it."""
+        return [
+            folder
+            for folder in self._folders.values()
+            if folder.path == pending.path or any(one.case == pending.case for one in folder.assessments)
+        ]
 
-    def _woken(self, _message: _Wake) -> None:
+    def _woken(self, _message: Wake) -> None:
         self._wake, self._wake_at = None, float("inf")
         self._rounds.want(path for path in self._agenda.take(time.monotonic()) if path in self._folders)
         self._next_round()
@@ -343,13 +333,12 @@ class Scanner(Actor):
         if self._wake is not None:
             self._wake.cancel()
         self._wake_at = soonest
-        self._wake = self.after(max(soonest - time.monotonic(), 0.0) + 0.001, _Wake())
+        self._wake = self.after(max(soonest - time.monotonic(), 0.0) + 0.001, Wake())
 
     def _disk(self, state: DiskState) -> None:
         self._cases.paused = "" if state.roomy else state.reason
         for folder in tuple(self._folders.values()):
-            if not folder.stale:
-                self._decide(folder)
+            self._advance(folder)
 
     # -- operators' submissions
 
@@ -393,7 +382,7 @@ class Scanner(Actor):
         self.log.error("{} failed: {!r}; it is tried again at the next scan", failure.name, failure.error)
         if failure.name == _ROUND:
             self._rounds.done()
-            self.after(self._interval_s, _Round())
+            self._next_full_in(self._interval_s)
 
     def _name(self, what: str) -> str:
         return f"{self.address.id}/{self.epoch}/{what}/{next(self._numbers)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from actors.scanner.assessment import Assessment
 from actors.scanner.folder import Folder
+from actors.scanner.looks import Look
 from actors.scanner.outbox import Outbox, Pending
 from actors.scanner.readiness import Act, Decision, Rules, Situation, decide
 from actors.scanner.records import records_of
@@ -17,14 +18,16 @@ from actors.scanner.register import Entry, Register
 from messages.address import Mailbox
 from messages.cases import CaseAdmitted
 from messages.faults import Fault
-from messages.ledger import REFUSED_FOR_GOOD, CaseRow, MoveCase, Record, SightCase
+from messages.ledger import REFUSED_FOR_GOOD, CaseRow, MoveCase, SightCase
 from messages.operators import AlarmCleared, AlarmRaised
 from messages.states import CaseState
 
 if TYPE_CHECKING:
     from loguru import Logger
 
-GONE = "its folder is gone; it goes on when its files come back"
+GONE = "its files are gone; it goes on when they come back"
+SETTLES_S = 1.0
+"""A folder in which no delivery can be read yet is sighted after this: often it only is on its way."""
 _RETRY_S = 5.0
 _UNTIL_READ_S = 60.0
 
@@ -76,11 +79,18 @@ class Cases:
             if decision.again_s is not None:
                 dues.append(clock.now + max(decision.again_s, 0.0))
             barred = self._barred.get(case.case, 0.0)
-            if clock.now < barred:
-                dues.append(barred)
+            settles = self._settles(case, folder)
+            if max(barred, settles) > clock.now:
+                dues.append(max(barred, settles))
             elif not self._elsewhere(case, decision, folders):
                 self._write(case, decision, folder.path)
         return min(dues, default=None)
+
+    def _settles(self, case: Assessment, folder: Folder) -> float:
+        """When this case may be told of (monotonic s): a folder without a delivery only if it stays so."""
+        if case.keys or folder.order is not None or self.register.entry(case.case) is not None:
+            return 0.0
+        return folder.changed_at + SETTLES_S
 
     def sentences(self, folder: Folder) -> list[str]:
         """For each case of a submitted folder that does not start, why."""
@@ -130,10 +140,9 @@ class Cases:
 
     def lost(self, path: str) -> None:
         """A folder is gone: its cases wait for it to come back."""
-        for entry in self.register.waiting():
-            if entry.path == path and entry.reason != GONE and not self._outbox.busy(entry.case):
-                sight = SightCase(entry.case, entry.identity, path, GONE, entry.plan_uid, entry.study_uid, entry.keys)
-                self._send_sight(entry.case, path, sight, (sight,))
+        for entry in self.register.at(path):
+            if entry.open:
+                self._lose(entry)
 
     def overdue(self, folders: Mapping[str, Folder]) -> None:
         """Give up cases whose folder is gone for too long."""
@@ -149,16 +158,27 @@ class Cases:
                 self._move(entry, CaseState.INCOMPLETE, GONE)
 
     def clear_orphans(self, folder: Folder) -> None:
-        """Cases sighted in this folder earlier whose deliveries now belong to others of it: they are over."""
+        """Cases sighted in this folder earlier that are none of its cases now: over, or without their files."""
         names = {case.case for case in folder.assessments}
-        keys = {key for case in folder.assessments for key in case.keys}
-        for entry in self.register.waiting():
-            if entry.path != folder.path or entry.case in names or self._outbox.busy(entry.case):
+        elsewhere = {key for case in folder.assessments for key in case.keys}
+        for entry in self.register.at(folder.path):
+            if not entry.open or entry.case in names or self._outbox.busy(entry.case):
                 continue
-            if all(key in keys or self.register.owner(key) != entry.case for key in entry.keys) and (
-                names or entry.keys
-            ):
+            if all(key in elsewhere or self.register.owner(key) != entry.case for key in entry.keys):
                 self._move(entry, CaseState.CANCELLED, "its files turned out to belong to another case")
+            else:
+                self._lose(entry)
+
+    def _lose(self, entry: Entry) -> None:
+        if entry.reason == GONE or self._outbox.busy(entry.case):
+            return
+        sight = SightCase(entry.case, entry.identity, entry.path, GONE, entry.plan_uid, entry.study_uid, entry.keys)
+
+        def then() -> None:
+            self.register.sighted(sight, self._clock().utc)
+            self._log.bind(case=entry.case).info("waits: {}", GONE)
+
+        self._outbox.send(Pending(entry.case, entry.path, then), (sight,))
 
     def _situation(self, case: Assessment, folder: Folder, clock: Clock) -> Situation:
         entry = self.register.entry(case.case)
@@ -226,13 +246,6 @@ class Cases:
         if entry is not None and entry.state is CaseState.INCOMPLETE:
             self._monitor.tell(AlarmCleared(_alarm(entry.case)))
 
-    def _send_sight(self, case: str, path: str, sight: SightCase, records: tuple[Record, ...]) -> None:
-        def then() -> None:
-            self.register.sighted(sight, self._clock().utc)
-            self._log.bind(case=case).info("waits: {}", sight.reason)
-
-        self._outbox.send(Pending(case, path, then), records)
-
     def _move(self, entry: Entry, to: CaseState, reason: str) -> None:
         def then() -> None:
             if to is CaseState.INCOMPLETE:
@@ -250,13 +263,15 @@ class Cases:
             if entry.state is CaseState.INCOMPLETE:
                 self._monitor.tell(AlarmRaised(_alarm(entry.case), f"Case {entry.case} is incomplete: {entry.reason}."))
 
+    def nothing_new(self, look: Look) -> bool:
+        """Whether a folder that is not open holds nothing but deliveries that are settled."""
+        keys = look.keys
+        return 0 < len(keys) == len(look.deliveries) and all(self.register.is_settled(key) for key in keys)
+
     def unsettled(self, folder: Folder) -> bool:
-        """Something in this folder still wants the scanner's attention."""
-        return (
-            bool(folder.assessments)
-            or folder.order is not None
-            or any(entry.path == folder.path for entry in self.register.failed())
-        )
+        """Whether something in this folder still wants the scanner's attention."""
+        here = any(entry.restless for entry in self.register.at(folder.path))
+        return here or bool(folder.assessments) or folder.order is not None
 
 
 def _alarm(case: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from actors.formats.reading import shown
 from messages.cases import DeliverySource
 from messages.faults import Fault
 
@@ -21,7 +22,7 @@ class BeamFacts:
     @property
     def label(self) -> str:
         """How sentences call it."""
-        return f"beam {self.number} '{self.name}'" if self.name else f"beam {self.number}"
+        return f"beam {self.number} '{shown(self.name)}'" if self.name else f"beam {self.number}"
 
 
 @dataclass(frozen=True, slots=True)

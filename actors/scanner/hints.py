@@ -55,6 +55,11 @@ class Hinted:
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """Events are told from now on; what came before is for one more scan to find."""
+
+
+@dataclass(frozen=True, slots=True)
 class NoHints:
     """A root whose events cannot be had; the interval's scan finds everything all the same."""
 
@@ -63,7 +68,7 @@ class NoHints:
 
 
 def follow(roots: Iterable[str], folders: int, scope: TaskScope) -> None:
-    """Tell the actor Hinted until the task is cancelled; NoHints at once for each root that cannot be followed.
+    """Tell the actor Following, then Hinted until the task is cancelled; NoHints for each root without events.
 
     ``folders``: how many there are below the roots, case and delivery folders included.
     """
@@ -71,14 +76,16 @@ def follow(roots: Iterable[str], folders: int, scope: TaskScope) -> None:
     warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
     bursts = _Bursts()
     scope.on_cancel(bursts.ring)
-    observer = Observer()
     try:
+        observer = Observer()
         observer.start()
     except (OSError, RuntimeError) as error:
         _none(roots, f"no file-system events: {error}", scope.tell)
         return
     try:
         followed = [root for root in roots if _follows(observer.schedule, root, folders, bursts, scope.tell)]
+        if followed:
+            scope.tell(Following())
         while followed and not scope.cancelled:
             bursts.wait()
             taken = bursts.take()

@@ -76,7 +76,7 @@ def decide(case: Assessment, now: Situation, rules: Rules) -> Decision:
         case Standing.SHORT if now.as_it_is or (not now.ordered and _stopped_for_good(now, rules)):
             return _starts(now, partial=True)
         case _:
-            return _waits(case, case.sentence, now, rules)
+            return _waits(case, _with(case.sentence, _how_it_starts(case, now, rules)), now, rules)
 
 
 def _not_quiet(case: Assessment, now: Situation, rules: Rules) -> Decision:
@@ -89,6 +89,14 @@ def _starts(now: Situation, *, partial: bool) -> Decision:
     if now.paused:
         return Decision(Act.WAIT, f"complete; new work is stopped: {now.paused}")
     return Decision(Act.ADMIT, partial=partial)
+
+
+def _how_it_starts(case: Assessment, now: Situation, rules: Rules) -> str:
+    if case.standing is not Standing.SHORT:
+        return ""
+    if now.ordered:
+        return "submit --partial computes it as it is"
+    return f"computed as PARTIAL after {hours_text(rules.partial_after_h)} without more data"
 
 
 def _stopped_for_good(now: Situation, rules: Rules) -> bool:
@@ -107,4 +115,4 @@ def _waits(case: Assessment, sentence: str, now: Situation, rules: Rules) -> Dec
 
 
 def _with(sentence: str, more: str) -> str:
-    return f"{sentence}; {more}" if sentence else more
+    return "; ".join(part for part in (sentence, more) if part)

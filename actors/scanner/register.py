@@ -44,6 +44,11 @@ class Entry:
         """The scanner decides what becomes of it."""
         return not self.admitted and self.state in WAITING | _UNSURE
 
+    @property
+    def restless(self) -> bool:
+        """Its files are watched: it is open, or it failed before it was interpreted and they may be mended."""
+        return self.open or (self.state is CaseState.FAILED and not self.interpreted)
+
 
 class Register:
     """Cases by delivery key and by name."""
@@ -51,8 +56,8 @@ class Register:
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}
         self._entries: dict[str, Entry] = {}
+        self._at: dict[str, set[str]] = {}
         self._folders: set[int] = set()  # hashes: thousands of paths would be megabytes
-        self._settled: frozenset[str] | None = None
 
     def learn_known(self, cases: Iterable[KnownCase]) -> None:
         """Everything that the ledger has, oldest first: of two cases with one delivery the later one supersedes."""
@@ -147,15 +152,17 @@ class Register:
         """Cases that are not admitted."""
         return tuple(entry for entry in self._entries.values() if entry.open)
 
-    def failed(self) -> tuple[Entry, ...]:
-        """Cases that failed: their files are watched, for they may change."""
-        return tuple(entry for entry in self._entries.values() if entry.state is CaseState.FAILED)
+    def restless(self) -> tuple[Entry, ...]:
+        """Cases whose files are watched: what is not admitted, and what failed for its files' sake."""
+        return tuple(entry for entry in self._entries.values() if entry.restless)
+
+    def at(self, path: str) -> tuple[Entry, ...]:
+        """Cases of this folder that are not over for the scanner."""
+        return tuple(self._entries[case] for case in sorted(self._at.get(path, ())))
 
     def provisional(self, path: str) -> Entry | None:
         """The case under which a folder without readable deliveries was sighted."""
-        return next(
-            (entry for entry in self._entries.values() if entry.open and not entry.keys and entry.path == path), None
-        )
+        return next((entry for entry in self.at(path) if entry.open and not entry.keys), None)
 
     def knows_folder(self, path: str) -> bool:
         """Whether a case with deliveries was ever seen in this folder."""
@@ -175,13 +182,16 @@ class Register:
         """Of these deliveries the ones that nothing can happen to any more."""
         return frozenset(key for key in keys if (case := self._owners.get(key)) and case not in self._entries)
 
-    @property
+    def is_settled(self, key: str) -> bool:
+        """Whether nothing is to be done about this delivery unless something new arrives beside it."""
+        case = self._owners.get(key)
+        entry = self._entries.get(case) if case is not None else None
+        return case is not None and (entry is None or not entry.restless)
+
     def settled(self) -> frozenset[str]:
-        """Keys of all deliveries with which nothing is to be done unless something new arrives beside them."""
-        if self._settled is None:
-            open_cases = {case for case, entry in self._entries.items() if _restless(entry)}
-            self._settled = frozenset(key for key, case in self._owners.items() if case not in open_cases)
-        return self._settled
+        """Keys of all deliveries that are settled: what a scan in another thread is given."""
+        restless = {entry.case for entry in self.restless()}
+        return frozenset(key for key, case in self._owners.items() if case not in restless)
 
     def _is_open(self, case: str) -> bool:
         entry = self._entries.get(case)
@@ -192,17 +202,20 @@ class Register:
 
     def _put(self, entry: Entry, *, takes: bool = False) -> None:
         """``takes``: its deliveries are its own even if another admitted case (that it supersedes) had them."""
-        self._settled = None
         for key in entry.keys:
             if takes or self._owners.get(key, entry.case) == entry.case or self._is_open(self._owners[key]):
                 self._owners[key] = entry.case
         if entry.keys:
             self._folders.add(hash(entry.path))
+        before = self._entries.pop(entry.case, None)
+        if before is not None:
+            self._leave(before)
         if entry.open or entry.partial or entry.state in _UNSURE:
             self._entries[entry.case] = entry
-        else:
-            self._entries.pop(entry.case, None)
+            self._at.setdefault(entry.path, set()).add(entry.case)
 
-
-def _restless(entry: Entry) -> bool:
-    return entry.open or entry.state is CaseState.FAILED
+    def _leave(self, entry: Entry) -> None:
+        here = self._at[entry.path]
+        here.discard(entry.case)
+        if not here:
+            del self._at[entry.path]

@@ -12,7 +12,7 @@ from actors.scanner.scan import Scanned, scan, scan_hinted
 from actors.scanner.walk import Walker
 
 DEEP_LOOKS = 200
-"""Open folders that every full round looks into; those that changed lately come on top."""
+"""Open folders that every full round looks into: so many that changed lately, and so many of the others in turn."""
 LATELY_S = 600.0
 
 Work = Callable[[Callable[[], bool]], Scanned]
@@ -60,7 +60,7 @@ class Rounds:
         """The round under way has ended."""
         self._under_way = False
 
-    def next(self, folders: Mapping[str, Folder], settled: frozenset[str], now: float) -> Work | None:
+    def next(self, folders: Mapping[str, Folder], settled_of: Callable[[], frozenset[str]], now: float) -> Work | None:
         """The work of the next round; None: one is under way, or nothing is to be done."""
         walker, marker = self._walker, self._marker
         if walker is None or self._under_way or not (self._full_due or self._hinted or self._wanted):
@@ -71,16 +71,17 @@ class Rounds:
         self._wanted.clear()
         if self._full_due:
             self._full_due = False
-            deep = [*wanted, *self._deep(folders, now)]
+            deep, settled = [*wanted, *self._deep(folders, now)], settled_of()
             return lambda cancelled: scan(walker, deep, settled, marker, cancelled)
         near = (path for hint in hinted for path in (hint, parent(hint)))
         deep = [*wanted, *(path for path in near if path in folders)]
-        return lambda _cancelled: scan_hinted(walker, hinted, deep, settled, marker)
+        return lambda _cancelled: scan_hinted(walker, hinted, deep, marker)
 
     def _deep(self, folders: Mapping[str, Folder], now: float) -> list[str]:
         """Folders that changed lately, and of the others so many that a round stays short."""
-        lately = [path for path, folder in folders.items() if now - folder.changed_at < LATELY_S]
-        others = [path for path, folder in folders.items() if now - folder.changed_at >= LATELY_S]
+        newest_first = sorted(folders, key=lambda path: folders[path].changed_at, reverse=True)
+        lately = [path for path in newest_first[:DEEP_LOOKS] if now - folders[path].changed_at < LATELY_S]
+        others = sorted(folders.keys() - set(lately))
         if len(others) > DEEP_LOOKS:
             self._rolling %= len(others)
             others = (others + others)[self._rolling : self._rolling + DEEP_LOOKS]

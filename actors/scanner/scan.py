@@ -44,13 +44,11 @@ def scan(
     return looks.scanned(walker, walk, began, full=True)
 
 
-def scan_hinted(
-    walker: Walker, hinted: Iterable[str], open_folders: Iterable[str], settled: frozenset[str], marker: str
-) -> Scanned:
+def scan_hinted(walker: Walker, hinted: Iterable[str], open_folders: Iterable[str], marker: str) -> Scanned:
     """Visit the folders that a hint names, and look at these open folders."""
     began = time.monotonic()
     walk = walker.visit(hinted, began, time.time())
-    looks = _Looks(settled, marker, lambda: False)
+    looks = _Looks(frozenset(), marker, lambda: False)
     looks.take(open_folders, walk)
     return looks.scanned(walker, walk, began, full=False)
 

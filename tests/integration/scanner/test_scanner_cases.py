@@ -114,7 +114,7 @@ def test_a_plan_alone_and_a_delivery_alone_are_seen(site: Make) -> None:
     plan_step.run()
     first = here.row(CaseState.INCOMING, "no delivery yet")
     shutil.rmtree(here.root / made.case.path.relative_to(here.root).parts[0])
-    here.row(CaseState.INCOMING, "its folder is gone")
+    here.row(CaseState.INCOMING, "its files are gone")
     made.case.deliveries[0].path.mkdir(parents=True)
     here.row(CaseState.INCOMING, "there is no PlanInfo.txt yet")
     for step in made.steps[1:]:
@@ -183,6 +183,24 @@ def test_two_copies_that_arrive_together_are_one_case(site: Make) -> None:
     here.admitted()
     here.nothing_more_but(99)
     assert sorted(row.state for row in here.rows()) == [CaseState.QUEUED, CaseState.QUEUED]
+
+
+@pytest.mark.promise("P13")
+def test_a_plan_that_turns_out_to_be_a_copy_is_no_case(site: Make) -> None:
+    here = site()
+    path = here.write()
+    first = here.admitted()
+    copy = here.root / "copy"
+    copy.mkdir()
+    (plan,) = path.glob("RP*.dcm")
+    shutil.copy(plan, copy)
+    seen = here.row(CaseState.INCOMING, "no delivery yet")
+    for delivery in path.iterdir():
+        if delivery.is_dir():
+            shutil.copytree(delivery, copy / delivery.name)
+    assert here.row(CaseState.CANCELLED, "belong to another case").case == seen.case
+    here.nothing_more_but(99)
+    assert here.submit(copy).cases == (first.case,)
 
 
 @pytest.mark.promise("P13")
@@ -259,7 +277,8 @@ def test_an_operator_takes_what_there_is(site: Make) -> None:
     path = here.write(fault=CaseFault.MISSING_BEAM)
     row = here.row(CaseState.INCOMING, "was not delivered")
     told = here.submit(path)
-    assert (told.cases, told.sentences) == ((row.case,), (f"{row.case}: {row.reason}",))
+    sentence = f"{row.case}: beam 5 '2:RPO' was not delivered; submit --partial computes it as it is"
+    assert (told.cases, told.sentences) == ((row.case,), (sentence,))
     assert here.submit(path, partial=True).cases == (row.case,)
     taken = here.admitted()
     assert taken.source is not None

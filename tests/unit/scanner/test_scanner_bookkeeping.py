@@ -161,20 +161,20 @@ def test_few_surveys_are_asked_for_at_a_time() -> None:
 def test_rounds_come_one_at_a_time(tmp_path: Path) -> None:
     rounds = Rounds([tmp_path], "")
     rounds.full()
-    assert rounds.next({}, frozenset(), 0.0) is None, "not before it has begun"
+    assert rounds.next({}, frozenset, 0.0) is None, "not before it has begun"
     assert rounds.roots == ()
     rounds.begin()
-    first = rounds.next({}, frozenset(), 0.0)
+    first = rounds.next({}, frozenset, 0.0)
     assert first is not None
     rounds.hint([str(tmp_path / "x")])
-    assert rounds.next({}, frozenset(), 0.0) is None, "one is under way"
+    assert rounds.next({}, frozenset, 0.0) is None, "one is under way"
     assert first(lambda: False).full
     rounds.done()
-    second = rounds.next({}, frozenset(), 0.0)
+    second = rounds.next({}, frozenset, 0.0)
     assert second is not None
     assert not second(lambda: False).full
     rounds.done()
-    assert rounds.next({}, frozenset(), 0.0) is None, "nothing is to be done"
+    assert rounds.next({}, frozenset, 0.0) is None, "nothing is to be done"
 
 
 def test_every_open_folder_has_its_turn(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_every_open_folder_has_its_turn(tmp_path: Path) -> None:
     seen: set[str] = set()
     for _ in range(4):
         rounds.full()
-        work = rounds.next(folders, frozenset(), 10_000.0)
+        work = rounds.next(folders, frozenset, 10_000.0)
         assert work is not None
         looks = [look.path for look in work(lambda: False).looks]
         rounds.done()

@@ -61,6 +61,7 @@ def test_a_stopped_treatment_starts_as_partial_after_its_time() -> None:
     short = case(Standing.SHORT, "beam 5 'B5' was not delivered")
     waits = decide(short, QUIET, RULES)
     assert (waits.act, waits.again_s) == (Act.WAIT, pytest.approx(2 * 3600 - 31.0))
+    assert waits.sentence == f"{short.sentence}; computed as PARTIAL after 2 h without more data"
     starts = decide(short, replace(QUIET, quiet_for_s=7201.0), RULES)
     assert (starts.act, starts.partial) == (Act.ADMIT, True)
 

@@ -44,12 +44,15 @@ def test_only_what_the_scanner_may_still_change_is_kept() -> None:
     )
     assert register.entry("done") is None
     assert register.owner("k1") == "done"
-    assert register.settled == {"k1", "k4", "k5"}
+    assert register.settled() == {"k1", "k4", "k5"}
+    assert [key for key in ("k1", "k2", "k3", "k4", "k5", "k6") if register.is_settled(key)] == ["k1", "k4", "k5"]
     assert register.closed(["k1", "k2", "k3", "k4", "k5", "k6"]) == {"k1", "k5"}
     assert register.pinned(["k1", "k2", "k3", "k4"]) == {"k1": "done", "k3": "failed", "k4": "partial"}
     assert register.partial(["done", "partial"]) == {"partial"}
     assert [entry.case for entry in register.waiting()] == ["waits"]
-    assert [entry.case for entry in register.failed()] == ["failed"]
+    assert [entry.case for entry in register.restless()] == ["waits", "failed"]
+    assert [entry.case for entry in register.at("/root/x")] == ["failed", "partial", "waits"]
+    assert register.at("/root/y") == ()
 
 
 def test_a_superseding_case_takes_the_deliveries() -> None:
