@@ -101,6 +101,10 @@ def _plan(folder: Listing, name: str, plans: Plans) -> None:
         elif error.fault.kind != "plan-not-ion":
             plans.wrong.append(error.fault)
         return
+    cut = _cut(plan)
+    if cut:
+        plans.lacking.append(f"{shown(name)}: {cut}")
+        return
     if plan.sop_instance_uid in {known.sop_instance_uid for known in plans.whole}:
         return  # A copy of the same plan under another name.
     plans.whole.append(plan)
@@ -129,21 +133,24 @@ def _facts(plan: Plan, path: str, content: str) -> PlanFacts:
         study_uid=plan.study_uid,
         machine=machines[0] if machines else "",
         beams=tuple(BeamFacts(beam.number, beam.name, len(beam.layers)) for beam in beams),
-        fault=_plan_fault(path, machines),
+        fault=_plan_fault(machines),
         content=content,
     )
 
 
-def _plan_fault(path: str, machines: Iterable[str]) -> Fault | None:
-    names = list(machines)
-    if not names:
-        return Fault(
-            "The plan has no treatment beam with a meterset.",
-            path,
-            "Send the plan that was delivered.",
-            kind="no-beams",
-        )
-    for machine in names:
+def _cut(plan: Plan) -> str:
+    """What tells that the rest of the file is missing: a cut DICOM file can still be read up to there."""
+    there = {beam.number for beam in plan.beams}
+    absent = sorted(
+        number for group in plan.fraction_groups for number, mu in group.metersets if mu > 0 and number not in there
+    )
+    if absent:
+        return f"it refers to beam {absent[0]}, which it does not have"
+    return "" if plan.treatment_beams else "it has no treatment beam with a meterset"
+
+
+def _plan_fault(machines: Iterable[str]) -> Fault | None:
+    for machine in machines:
         try:
             gantry_of(machine)
         except CaseError as error:

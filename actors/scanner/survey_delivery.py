@@ -40,6 +40,7 @@ def survey_delivery(
     table = survey.table()
     plan = survey.plan(table, plans, wrong_plans)
     beam = next((beam for beam in plan.treatment_beams if beam.number == info.beam_number), None) if plan else None
+    shares = survey.shares(table, beam)  # what it meets is noted too
     return DeliveryFacts(
         source=DeliverySource(
             path=listing.path,
@@ -53,7 +54,7 @@ def survey_delivery(
         plan=plan.sop_instance_uid if plan else "",
         lacking=tuple(survey.lacking),
         fault=survey.fault,
-        shares=survey.shares(table, beam),
+        shares=shares,
         content=digest_of([listing]).hex(),
     )
 
