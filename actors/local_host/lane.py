@@ -1,112 +1,35 @@
-"""The file lane of this machine: one move after another, each in a task thread, each answered once."""
+"""The file lane of this machine."""
 
 from __future__ import annotations
 
-import functools
-import threading
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from actors.errors import MqiError
 from actors.jobs import manifest
+from actors.jobs.lane import Lane, Order
+from actors.jobs.sources import survey
 from actors.local_host import moving
 from actors.local_host.places import below
-from actors.local_host.sources import survey
-from actors.supervision import Actor, Context, Task, TaskFailed, TaskScope
+from actors.supervision import Context, TaskScope
 from messages.faults import Blame, Fault
-from messages.files import AbandonMove, FetchFiles, FilesMoved, MoveFailed, PutFiles
-
-Order = PutFiles | FetchFiles
+from messages.files import FileProof, PutFiles
 
 
-@dataclass(frozen=True, slots=True)
-class _Finished:
-    """From the task: the answer; None when it was stopped."""
-
-    answer: FilesMoved | MoveFailed | None
-
-
-class LocalLane(Actor):
+class LocalLane(Lane):
     """Moves files to and from runs of this machine; ``workspace`` is the only place it touches on the host's side."""
 
     def __init__(self, context: Context, *, host: str, workspace: Path) -> None:
-        super().__init__(context)
-        self._host = host
+        super().__init__(context, host=host)
         self._workspace = workspace
-        self._waiting: deque[Order] = deque()
-        self._current: Order | None = None
-        self._task: Task | None = None
-        self._abandoned = threading.Event()
-        self._epochs: dict[str, int] = {}
-        self._stale = 0
 
-    def receive(self, message: object) -> None:
-        match message:
-            case PutFiles() | FetchFiles():
-                self._take(message)
-            case AbandonMove(request_id):
-                self._abandon(request_id)
-            case _Finished(answer):
-                self._finish(answer)
-            case TaskFailed(_, error):
-                self._finish(self._broken(error))
-
-    def _take(self, order: Order) -> None:
-        newest = self._epochs.get(order.reply_to.id, order.epoch)
-        if order.epoch < newest:
-            self._stale += 1
-            self.log.warning(f"order {order.request_id} of a former {order.reply_to.id} dropped ({self._stale} so far)")
-            return
-        self._epochs[order.reply_to.id] = order.epoch
-        self._waiting.append(order)
-        self._next()
-
-    def _next(self) -> None:
-        if self._current is not None or not self._waiting:
-            return
-        order = self._current = self._waiting.popleft()
-        self._abandoned = threading.Event()
-        work = functools.partial(_work, order, self._workspace, self._abandoned.is_set)
-        self._task = self.task(f"move {order.request_id}", work)
-
-    def _abandon(self, request_id: str) -> None:
-        self._waiting = deque(order for order in self._waiting if order.request_id != request_id)
-        if self._current is not None and self._current.request_id == request_id and self._task is not None:
-            self._abandoned.set()
-            self._task.cancel()
-
-    def _finish(self, answer: FilesMoved | MoveFailed | None) -> None:
-        order, self._current, self._task = self._current, None, None
-        if order is not None and answer is not None and not self._abandoned.is_set():
-            order.reply_to.tell(answer)
-        self._next()
-
-    def _broken(self, error: BaseException) -> MoveFailed | None:
-        if self._current is None:
-            return None
-        self.log.opt(exception=error).error(f"{self._host}: move {self._current.request_id} broke")
-        fault = Fault(what=f"A move of files broke: {error!r}.", where=self._host, blame=Blame.OURS, kind="move-broken")
-        return MoveFailed(self._current.request_id, fault)
-
-
-def _work(order: Order, workspace: Path, abandoned: Callable[[], bool], scope: TaskScope) -> _Finished:
-    move = None
-    try:
-        move = _move_of(order, workspace, lambda: scope.cancelled)
-        return _Finished(FilesMoved(order.request_id, moving.run(move)))
-    except MqiError as error:
-        return _Finished(MoveFailed(order.request_id, error.fault))
-    except moving.Stopped:
-        return _Finished(None)
-    except Exception:
-        if not scope.cancelled:
-            raise
-        return _Finished(None)  # a task that was cut short is told nothing of; the next order must go on
-    finally:
-        if move is not None and abandoned():
-            moving.forget(move)
+    def move(self, order: Order, scope: TaskScope, abandoned: Callable[[], bool]) -> tuple[FileProof, ...]:
+        move = _move_of(order, self._workspace, lambda: scope.cancelled)
+        try:
+            return moving.run(move)
+        finally:
+            if abandoned():
+                moving.forget(move)
 
 
 def _move_of(order: Order, workspace: Path, stopped: Callable[[], bool]) -> moving.Move:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from actors.errors import MqiError
 from actors.jobs import Item, unfinished_name
-from actors.local_host.sources import opened_file, opened_folder, survey
+from actors.jobs.lane import Stopped
+from actors.jobs.sources import opened_file, opened_folder, survey
 from messages.faults import Blame, Fault
 from messages.files import FileProof
 
@@ -28,10 +29,6 @@ SPARE_BYTES = 1 << 20
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _WRITE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _OTHER_MOVER_POLL_S = 0.01
-
-
-class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
-    """The move was stopped; what was copied stays for the next try."""
 
 
 @dataclass(frozen=True, slots=True)

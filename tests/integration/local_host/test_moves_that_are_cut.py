@@ -12,8 +12,9 @@ import pytest
 
 from actors.errors import MqiError
 from actors.jobs import Item, manifest
+from actors.jobs.lane import Stopped
 from actors.local_host import moving
-from actors.local_host.moving import Move, Stopped
+from actors.local_host.moving import Move
 from messages.faults import Blame
 from messages.files import FileProof
 from tests.kit.disks import fill, small_disk
