@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from actors.jobs.offered_gpus import Gpus, Offer
 from actors.local_host import processes
-from actors.local_host.gpus import Gpus, Offer
 from actors.local_host.nvml import CannotTell, NoDriver, Nvml
 from actors.local_host.orders import Answer, Order, carry_out
 from actors.local_host.standing import observe

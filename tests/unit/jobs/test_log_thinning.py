@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.local_host.tailing import NEWEST_BYTES, News, thin
+from actors.jobs.log_text import NEWEST_BYTES, News, thin
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from actors.local_host.gpus import Gpus
+from actors.jobs.offered_gpus import Gpus
 from messages.hosts import GpuReading
 
 AT = datetime(2026, 1, 2, tzinfo=UTC)
