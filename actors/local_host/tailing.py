@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from actors.jobs.log_text import NEWEST_BYTES, News, thin
+
 
 def read_news(log: str, offset: int, *, ended: bool) -> News:
     """Text after ``offset``. An unfinished line waits for its end, unless the run has ``ended`` or it is too long.
