@@ -1,1 +1,1 @@
-"""MQI Communicator: an actor system that carries treatment cases to a verified dose. Start reading at ``actors/tree.py``."""
+"""MQI Communicator: an actor system that carries treatment cases to a verified dose; ``actors/tree.py`` is its page."""

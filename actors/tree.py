@@ -124,7 +124,8 @@ class Plans:
 
     def compute(self) -> Spec:
         compute = self.site.settings.compute
-        arguments = {"processes": compute.processes, "memory_limit_mb": compute.memory_limit_mb}
+        warm = ("actors.scanner.survey", "actors.interpreter.interpret", "actors.results")
+        arguments = {"processes": compute.processes, "memory_limit_mb": compute.memory_limit_mb, "warm": warm}
         return Spec("compute", Compute, arguments, capacity=10_000)
 
     def hosts(self) -> Spec:

@@ -39,8 +39,11 @@ class Compute(Actor):
     fault of blame OURS. A process that dies under a request gets it a second, silent try.
     """
 
-    def __init__(self, context: Context, *, processes: int = 2, memory_limit_mb: int = 1500) -> None:
+    def __init__(
+        self, context: Context, *, processes: int = 2, memory_limit_mb: int = 1500, warm: tuple[str, ...] = ()
+    ) -> None:
         super().__init__(context)
+        self._warm = warm
         self._slots = processes
         self._memory_limit_mb = memory_limit_mb
         self._waiting = Waiting()
@@ -130,7 +133,7 @@ class Compute(Actor):
     # -- processes
 
     def _start(self, slot: int) -> None:
-        process = self._processes[slot] = WorkerProcess(slot)
+        process = self._processes[slot] = WorkerProcess(slot, self._warm)
         self.task(f"process-{slot}", process.serve)
 
     def _discard(self, process: WorkerProcess) -> None:

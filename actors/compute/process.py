@@ -52,7 +52,8 @@ class ProcessEnded:
 class WorkerProcess:
     """One life of one process. ``serve`` is the task; the other methods are called by the actor and never wait."""
 
-    def __init__(self, slot: int) -> None:
+    def __init__(self, slot: int, warm: tuple[str, ...] = ()) -> None:
+        self._warm = warm
         self.slot = slot
         self.up = False  # these are the actor's: it has said that it is ready
         self.accepts = False  # it may be given a job when it has none
@@ -91,7 +92,7 @@ class WorkerProcess:
         with tempfile.TemporaryFile() as notes:
             # The kernel ties the child's life to this very thread, which waits for it below.
             self._popen = subprocess.Popen(
-                [sys.executable, "-m", "actors.compute.worker", str(os.getpid())],
+                [sys.executable, "-m", "actors.compute.worker", str(os.getpid()), *self._warm],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=notes,

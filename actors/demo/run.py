@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from rich.live import Live
 from rich.table import Column, Table
 
 from actors.demo.factory import write_demo_case
+from actors.demo.loopback import NoServerError, loopback_server
 from actors.demo.pictures import draw_case
 from actors.demo.site import DemoSite, make_site
 from actors.ledger import Reader
@@ -64,17 +65,21 @@ def run_demo(
 ) -> int:
     """Run the demo; 0 only if every case ended done with a result that verifies, 2 for what this release cannot do."""
     screen = Console(stderr=True)
-    if ssh:
-        screen.print("demo: --ssh needs hosts of kind ssh, which this release does not have. Leave the option out.")
-        return 2
     folder = (keep or Path(tempfile.mkdtemp(prefix="mqi-demo-"))).resolve()
     began = time.monotonic()
-    site = make_site(folder, gpus=gpus, profile=engine)
-    screen.print(f"demo: {cases} synthetic cases, {gpus} GPU slots on this machine, engine '{engine}', all in {folder}")
-    with daemon(site, screen):
+    with ExitStack() as stack:
+        try:
+            door = stack.enter_context(loopback_server(folder / "sshd")) if ssh else None
+        except NoServerError as error:
+            screen.print(f"demo: --ssh: {error}", soft_wrap=True)
+            return 2
+        site = make_site(folder, gpus=gpus, profile=engine, door=door)
+        way = "over SSH on loopback" if ssh else "on this machine"
+        screen.print(f"demo: {cases} synthetic cases, {gpus} GPU slots {way}, engine '{engine}', all in {folder}")
+        process = stack.enter_context(daemon(site, screen))
         for n in range(cases):
             write_demo_case(site.incoming / f"patient-{n + 1:03d}" / "study", seed=n + 1)
-        rows = _follow(site, cases, screen)
+        rows = _follow(site, cases, screen, process)
     outcomes = tuple(_outcome(site, row) for row in rows)
     ok = len(outcomes) == cases and all(outcome.verified for outcome in outcomes)
     elapsed_s = time.monotonic() - began
@@ -114,7 +119,7 @@ def _plain_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not (name.startswith("MQI_") and "__" in name)}
 
 
-def _follow(site: DemoSite, cases: int, screen: Console) -> tuple[CaseRow, ...]:
+def _follow(site: DemoSite, cases: int, screen: Console, process: subprocess.Popen[bytes]) -> tuple[CaseRow, ...]:
     deadline = time.monotonic() + LIMIT_S
     rows: tuple[CaseRow, ...] = ()
     with Live(console=screen, refresh_per_second=8, transient=True) as live:
@@ -122,6 +127,10 @@ def _follow(site: DemoSite, cases: int, screen: Console) -> tuple[CaseRow, ...]:
             rows = _rows(site)
             live.update(_table(rows))
             if len(rows) >= cases and all(row.state in ENDED for row in rows):
+                return rows
+            if (code := process.poll()) is not None:
+                said = (site.folder / "daemon.txt").read_text("utf-8", "replace").strip()
+                screen.print(f"demo: the daemon ended with {code}:\n{said[-2000:]}", markup=False)
                 return rows
             time.sleep(0.1)
     screen.print(f"demo: not every case ended within {LIMIT_S:.0f} s; read {site.log}")

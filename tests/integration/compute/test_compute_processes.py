@@ -43,7 +43,7 @@ def probe():
 
 @pytest.fixture
 def one(probe):
-    with running(Compute, processes=1) as actor:
+    with running(Compute, processes=1, warm=("numpy", "pydicom")) as actor:
         yield actor
 
 
