@@ -14,6 +14,7 @@ from actors.errors import CaseError
 from actors.formats import plan_values as values
 from actors.formats.plan_context import BeamContext
 from actors.formats.reading import MIB
+from actors.formats.structures import unseen_by_engine
 from messages.engine import EngineProfile, Grid
 
 LIMIT = 64 * MIB
@@ -21,7 +22,6 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 MAX_SLICES = 2000
 _POSITION_TOLERANCE_MM = 0.01
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-_OVERRIDES = {"REL_MASS_DENSITY", "REL_ELEC_DENSITY", "REL_STOP_RATIO", "MASS_DENSITY", "ELEM_FRACTION"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,8 @@ class Classified:
 
     modality: str
     slice: CtSlice | None = None
-    overrides: tuple[str, ...] = ()
-    """Of a structure set: names of regions whose density it overrides."""
+    unseen: tuple[str, ...] = ()
+    """Of a structure set: what the engine does not know of, such as ``overrides the density of Metal``."""
 
 
 def classify(data: bytes, where: str) -> Classified:
@@ -83,7 +83,7 @@ def classify(data: bytes, where: str) -> Classified:
         if modality == "CT":
             return Classified(modality, slice=_slice(dataset, where))
         if modality == "RTSTRUCT":
-            return Classified(modality, overrides=_overrides(dataset))
+            return Classified(modality, unseen=unseen_by_engine(dataset))
         return Classified(modality)
     except CaseError:
         raise
@@ -132,18 +132,6 @@ def _slice(dataset: Dataset, where: str) -> CtSlice:
         intercept=values.required(dataset, "RescaleIntercept", context),
         bits=values.whole(dataset, "BitsAllocated", context, default=0),
     )
-
-
-def _overrides(dataset: Dataset) -> tuple[str, ...]:
-    names = {
-        roi.get("ROINumber"): values.text(roi, "ROIName") for roi in values.items(dataset, "StructureSetROISequence")
-    }
-    found = []
-    for observation in values.items(dataset, "RTROIObservationsSequence"):
-        properties = values.items(observation, "ROIPhysicalPropertiesSequence")
-        if any(values.text(one, "ROIPhysicalProperty").upper() in _OVERRIDES for one in properties):
-            found.append(names.get(observation.get("ReferencedROINumber"), "unnamed"))
-    return tuple(found)
 
 
 def _refused_slice(one: CtSlice, first: CtSlice, profile: EngineProfile) -> tuple[str, str]:

@@ -57,6 +57,20 @@ def read_bounded(path: str | Path, limit: int, what: str, *, follow: bool = True
     return data
 
 
+def read_head(path: str | Path, size: int) -> bytes:
+    """At most ``size`` first bytes of a regular file; empty when it is none, is a link, or cannot be read."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except (OSError, ValueError):
+        return b""
+    try:
+        return os.read(handle, size) if stat.S_ISREG(os.fstat(handle).st_mode) else b""
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
+
+
 def _checked_size(status: os.stat_result, limit: int, what: str, path: str | Path) -> int:
     if not stat.S_ISREG(status.st_mode):
         raise CaseError(

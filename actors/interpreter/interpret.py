@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from actors.errors import CaseError
-from actors.formats import ct
 from actors.formats.calibration import Calibration, choose_calibration, gantry_of, parse_calibration
-from actors.formats.ct import CtVolume, classify, volume_of
 from actors.formats.plan import Plan, PlanBeam
 from actors.formats.plan_checks import plan_notes
 from actors.formats.plan_reader import LIMIT, parse_dataset, plan_of
 from actors.formats.reading import KIB, read_bounded, shown
 from actors.interpreter.beam_work import BeamOutcome, CaseWork, interpret_beam
 from actors.interpreter.collect import Delivery, InputLog, open_delivery
-from actors.interpreter.engine_input import DICOM_DIR
+from actors.interpreter.images import Images, read_images
 from actors.interpreter.staging import Staging
 from messages.interpretation import Interpretation, InterpretCase
-
-_MAX_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +39,7 @@ def interpret(request: InterpretCase) -> Interpretation:
     case = _opened(request, inputs)
     with Staging(request.target) as staging:
         parts = [str(beam.number) for beam in case.beams]
-        volume, overrides = _volume(request, case, inputs, staging, parts)
+        images = read_images(request, case.plan.frame_of_reference, inputs, staging, parts)
         work = CaseWork(
             case=request.source.case,
             target=request.target,
@@ -56,11 +50,11 @@ def interpret(request: InterpretCase) -> Interpretation:
             calibration=case.calibration,
             inputs=inputs,
             staging=staging,
-            volume=volume,
+            volume=images.volume,
         )
         outcomes = [interpret_beam(work, beam, _of_beam(case.deliveries, beam)) for beam in case.beams]
         staging.commit()
-    return _interpretation(request, case, outcomes, inputs, overrides)
+    return _interpretation(request, case, outcomes, inputs, images)
 
 
 def _opened(request: InterpretCase, inputs: InputLog) -> _Case:
@@ -157,58 +151,18 @@ def _of_beam(deliveries: Sequence[Delivery], beam: PlanBeam) -> list[Delivery]:
     return [delivery for delivery in deliveries if delivery.info.beam_number == beam.number]
 
 
-def _volume(
-    request: InterpretCase, case: _Case, inputs: InputLog, staging: Staging, parts: Sequence[str]
-) -> tuple[CtVolume | None, tuple[str, ...]]:
-    """The CT beside the plan, staged for every beam, where the profile scores in it; and the overridden densities."""
-    if request.profile.geometry != "ct":
-        return None, ()
-    slices = []
-    overrides: list[str] = []
-    for name in _dicom_names(request.source.path):
-        path = Path(request.source.path) / name
-        if path == Path(request.source.plan_path):
-            continue
-        data = inputs.read(path, ct.LIMIT, "A DICOM file of the case")
-        found = classify(data, shown(path))
-        overrides += found.overrides
-        if found.slice is not None and found.slice.frame_of_reference == case.plan.frame_of_reference:
-            slices.append(found.slice)
-            staging.write(parts[0], f"{DICOM_DIR}/CT.{len(slices):04d}.dcm", data)
-    volume = volume_of(slices, request.profile)
-    for part in parts[1:]:
-        staging.share(parts[0], part, f"{DICOM_DIR}/CT.")
-    return volume, tuple(overrides)
-
-
-def _dicom_names(folder: str) -> list[str]:
-    with os.scandir(folder) as entries:
-        names = sorted(
-            entry.name
-            for entry in entries
-            if entry.name.casefold().endswith(".dcm") and entry.is_file(follow_symlinks=False)
-        )
-    if len(names) > _MAX_ENTRIES:
-        raise CaseError(
-            f"The case has {len(names)} DICOM files.", shown(folder), "Check what was sent.", "folder-too-large"
-        )
-    return names
-
-
 def _interpretation(
     request: InterpretCase,
     case: _Case,
     outcomes: Sequence[BeamOutcome],
     inputs: InputLog,
-    overrides: Sequence[str],
+    images: Images,
 ) -> Interpretation:
     source = request.source
     review, suspect = plan_notes(case.plan, case.beams)
     if source.partial:
         review.append("PARTIAL: not everything that was planned was delivered. " + " ".join(source.missing))
-    suspect += [
-        f"The structure set overrides the density of {name}, which the engine does not know." for name in overrides
-    ]
+    suspect += [f"The structure set {what}, which the engine does not know." for what in images.unseen]
     for outcome in outcomes:
         review += outcome.findings.review
         suspect += outcome.findings.suspect

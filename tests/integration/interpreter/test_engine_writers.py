@@ -171,10 +171,24 @@ class TestCt:
         case = write_case(CaseRecipe(beams=1, layers=1, spots=6, fault=fault), tmp_path / "root")
         assert fault_of(request_of(case, tmp_path / "input", MOQUI)).kind == kind
 
-    def test_an_overridden_density_is_suspect(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("profile", [MOQUI, REFERENCE], ids=["ct", "phantom"])
+    def test_an_overridden_density_is_suspect_whatever_is_scored_in(
+        self, tmp_path: Path, profile: EngineProfile
+    ) -> None:
         recipe = CaseRecipe(beams=1, layers=1, spots=6, fault=CaseFault.DENSITY_OVERRIDE)
-        found = interpreted(write_case(recipe, tmp_path / "root"), tmp_path / "input", MOQUI)
+        found = interpreted(write_case(recipe, tmp_path / "root"), tmp_path / "input", profile)
         assert "density of Metal" in found.suspect[0]
+        read = {Path(proof.path).name for proof in found.inputs if proof.path.endswith(".dcm")}
+        assert "RS.structures.dcm" in read
+        assert any(name.startswith("CT") for name in read) is (profile.geometry == "ct")
+
+    def test_a_large_dose_beside_the_plan_is_not_even_read(self, tmp_path: Path) -> None:
+        case = write_case(CaseRecipe(beams=1, layers=1, spots=6, ct=True), tmp_path / "root")
+        rt_dose = b"\x02\x00\x02\x00UI\x1e\x001.2.840.10008.5.1.4.1.1.481.2\0"
+        (case.path / "RD.dcm").write_bytes(b"\0" * 128 + b"DICM" + rt_dose)
+        os.truncate(case.path / "RD.dcm", 100 * 2**20)
+        found = interpreted(case, tmp_path / "input", MOQUI)
+        assert "RD.dcm" not in {proof.path for proof in found.inputs}
 
     def test_a_case_without_ct_says_so(self, tmp_path: Path) -> None:
         case = write_case(CaseRecipe(beams=1, layers=1, spots=6), tmp_path / "root")

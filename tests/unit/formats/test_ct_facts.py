@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydicom import dcmread
 
 from actors.demo.factory import make_case
 from actors.demo.recipe import CaseFault, CaseRecipe
 from actors.errors import CaseError
 from actors.formats.ct import CtSlice, classify, volume_of
 from actors.formats.profile import load_profile
+from actors.formats.structures import unseen_by_engine
 
 PROFILE = load_profile("moqui", Path(__file__).resolve().parents[3] / "conf" / "engines")
 
@@ -85,8 +88,20 @@ def test_without_a_ct_it_says_so() -> None:
 
 
 def test_density_overrides_are_found_in_the_structure_set() -> None:
-    assert classify(contents()["RS.structures.dcm"], "RS").overrides == ()
-    assert classify(contents(CaseFault.DENSITY_OVERRIDE)["RS.structures.dcm"], "RS").overrides == ("Metal",)
+    assert classify(contents()["RS.structures.dcm"], "RS").unseen == ()
+    found = classify(contents(CaseFault.DENSITY_OVERRIDE)["RS.structures.dcm"], "RS").unseen
+    assert found == ("overrides the density of Metal",)
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"), [("SUPPORT", "has the couch or support Metal"), ("BOLUS", "has the bolus Metal"), ("PTV", "")]
+)
+def test_a_couch_and_a_bolus_are_found_in_the_structure_set(kind: str, says: str) -> None:
+    structures = dcmread(BytesIO(contents(CaseFault.DENSITY_OVERRIDE)["RS.structures.dcm"]))
+    region = structures.RTROIObservationsSequence[1]
+    region.RTROIInterpretedType = kind
+    del region.ROIPhysicalPropertiesSequence
+    assert unseen_by_engine(structures) == ((says,) if says else ())
 
 
 def test_other_files_are_only_named() -> None:
