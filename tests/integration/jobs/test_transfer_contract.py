@@ -12,6 +12,7 @@ import pytest
 
 from messages.files import AbandonMove, FetchFiles, FileProof, FilesMoved, MoveFailed, PutFiles
 from tests.kit.hosts import KINDS, Host
+from tests.kit.lanes import ssh_lane
 from tests.kit.waiting import wait_until
 
 ODD_NAMES = (
@@ -25,9 +26,12 @@ ODD_NAMES = (
 )
 
 
-@pytest.fixture(params=sorted(KINDS))
+LANES = {**KINDS, "ssh": ssh_lane}
+
+
+@pytest.fixture(params=sorted(LANES))
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
-    with KINDS[request.param](tmp_path / "workspace") as host:
+    with LANES[request.param](tmp_path / "workspace") as host:
         yield host
 
 
