@@ -91,6 +91,21 @@ class BeamInput:
 
 
 @dataclass(frozen=True, slots=True)
+class BeamAmount:
+    """How much of one planned treatment beam this session delivered; all of them are there, delivered or not."""
+
+    number: int
+    """DICOM beam number."""
+    name: str
+    planned_mu: float
+    delivered_mu: float
+    layers: int
+    """Planned energy layers."""
+    layers_left: tuple[int, ...]
+    """Layers (1-based) that were not delivered, or not to their end."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interpretation:
     """A whole case, interpreted."""
 
@@ -118,3 +133,9 @@ class Interpretation:
     """Sentences a physicist should read."""
     suspect: tuple[str, ...]
     """Sentences that make the result suspect."""
+    intent: str = ""
+    """PlanIntent; empty when the plan has none."""
+    treatment: bool = True
+    """False for a QA session (intent VERIFICATION or MACHINE_QA): never a treatment fraction."""
+    amounts: tuple[BeamAmount, ...] = ()
+    """Of every planned treatment beam."""

@@ -24,7 +24,7 @@ from actors.interpreter.path import planned_path, progress_of
 from actors.interpreter.staging import Staging
 from actors.interpreter.verdict import Findings, judge_beam
 from messages.engine import EngineProfile, Grid
-from messages.interpretation import AxisFit, BeamInput, LayerDeviation
+from messages.interpretation import AxisFit, BeamAmount, BeamInput, LayerDeviation
 
 _ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,6 +53,7 @@ class BeamOutcome:
 
     beam: BeamInput
     findings: Findings
+    amount: BeamAmount
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ class _Measured:
     layers: tuple[DeliveredLayer, ...]
     deviations: tuple[LayerDeviation, ...]
     pairs: tuple[axis_fit.Pairs, ...]
+    stopped: frozenset[int]
+    """Layers that a partial treatment left before their end."""
 
 
 def interpret_beam(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery]) -> BeamOutcome:
@@ -77,13 +80,27 @@ def interpret_beam(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery
     findings = judge_beam(
         beam.number, measured.deviations, off / max(counts + off, 1), fit, told_apart=told_apart, whole=whole
     )
-    return BeamOutcome(_written(work, beam, measured, fit), findings)
+    amount = amount_of(beam, measured.layers, measured.stopped)
+    return BeamOutcome(_written(work, beam, measured, fit), findings, amount)
+
+
+def amount_of(beam: PlanBeam, layers: Sequence[DeliveredLayer], stopped: frozenset[int] = frozenset()) -> BeamAmount:
+    """What of a planned beam was delivered; ``stopped``: layers that were left before their end."""
+    done = {layer.layer for layer in layers} - stopped
+    return BeamAmount(
+        number=beam.number,
+        name=beam.name,
+        planned_mu=beam.meterset_mu,
+        delivered_mu=sum(layer.mu for layer in layers),
+        layers=len(beam.layers),
+        layers_left=tuple(layer.number for layer in beam.layers if layer.number not in done),
+    )
 
 
 def _measure(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery]) -> _Measured:
     spans = [Span(one.source.path, one.info.start_layer, one.info.stop_layer) for one in deliveries]
     mode = beam.scan_mode or ScanMode.SPOT
-    layers, deviations, pairs = [], [], []
+    layers, deviations, pairs, stopped = [], [], [], set()
     for part in cover(beam.number, spans, len(beam.layers), partial=work.partial):
         planned = beam.layers[part.layer - 1]
         read = [read_layer(deliveries[index], beam, part.layer, work.inputs) for index in part.spans]
@@ -101,12 +118,14 @@ def _measure(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery]) -> 
                 "Check the delivery on the machine.",
                 "layer-truncated",
             )
+        if not whole:
+            stopped.add(part.layer)
         path = planned_path(planned, mode)
         share = progress_of(layer, planned.mu, whole=whole)
         layers.append(layer)
         deviations.append(deviation_of(planned, path, mode, layer, whole=whole))
         pairs.append(axis_fit.pairs_of(path, share, layer.positions_mm, layer.count))
-    return _Measured(tuple(layers), tuple(deviations), tuple(pairs))
+    return _Measured(tuple(layers), tuple(deviations), tuple(pairs), frozenset(stopped))
 
 
 def _check_scan(work: CaseWork, beam: PlanBeam, part: LayerParts, read: LayerPart) -> None:

@@ -14,11 +14,11 @@ from actors.formats.plan import Plan, PlanBeam
 from actors.formats.plan_checks import plan_notes
 from actors.formats.plan_reader import LIMIT, parse_dataset, plan_of
 from actors.formats.reading import KIB, read_bounded, shown
-from actors.interpreter.beam_work import BeamOutcome, CaseWork, interpret_beam
+from actors.interpreter.beam_work import BeamOutcome, CaseWork, amount_of, interpret_beam
 from actors.interpreter.collect import Delivery, InputLog, open_delivery
 from actors.interpreter.images import Images, read_images
 from actors.interpreter.staging import Staging
-from messages.interpretation import Interpretation, InterpretCase
+from messages.interpretation import BeamAmount, Interpretation, InterpretCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,4 +185,13 @@ def _interpretation(
         inputs=inputs.proofs,
         review=tuple(review),
         suspect=tuple(suspect),
+        intent=case.plan.intent,
+        treatment=case.plan.is_treatment,
+        amounts=_amounts(case.plan, outcomes),
     )
+
+
+def _amounts(plan: Plan, outcomes: Sequence[BeamOutcome]) -> tuple[BeamAmount, ...]:
+    """Of every treatment beam of the plan, also of those of which nothing was delivered."""
+    delivered = {outcome.amount.number: outcome.amount for outcome in outcomes}
+    return tuple(delivered.get(beam.number) or amount_of(beam, ()) for beam in plan.treatment_beams)

@@ -11,7 +11,7 @@ from pathlib import PurePath
 from actors.results.verdict import NOT_VERIFIED, Judgement, engine_sha256
 from messages.engine import EngineProfile
 from messages.files import FileProof
-from messages.interpretation import BeamInput
+from messages.interpretation import BeamInput, Interpretation
 from messages.results import BeamResult, PublishCase
 
 FORMAT = 1
@@ -49,8 +49,10 @@ def manifest_bytes(
         "suspect": judgement.suspect,
         "review": judgement.review,
         "not_verified": NOT_VERIFIED,
+        "session": session_words(interpretation),
         "partial": interpretation.partial,
         "missing": case.missing,
+        "amounts": [asdict(amount) for amount in interpretation.amounts],
         "supersedes": case.supersedes,
         "uncommissioned": bool(judgement.uncommissioned),
         "uncommissioned_because": judgement.uncommissioned,
@@ -65,7 +67,7 @@ def manifest_bytes(
             "version": case.engine_version,
             "sha256": engine_sha256(case.engine_version),
         },
-        "dose": _dose(profile, interpretation.planned_fractions),
+        "dose": _dose(profile, interpretation),
         "sum": {
             **_file(total),
             "dose_summation_type": "FRACTION_SESSION",
@@ -93,6 +95,7 @@ def _plan(case: PublishCase) -> Json:
     return {
         "sop_instance_uid": interpretation.plan_uid,
         "label": interpretation.plan_label,
+        "intent": interpretation.intent,
         "study_instance_uid": interpretation.study_uid,
         "machine": interpretation.machine,
         "fraction_group": interpretation.fraction_group,
@@ -111,15 +114,21 @@ def _profile(case: PublishCase, profile: EngineProfile) -> Json:
     }
 
 
-def _dose(profile: EngineProfile, planned_fractions: int) -> Json:
+def session_words(interpretation: Interpretation) -> str:
+    """What the doses are of: ``one fraction`` or ``one QA session``, or ``part of`` it."""
+    session = "one fraction" if interpretation.treatment else "one QA session"
+    return f"part of {session}" if interpretation.partial else session
+
+
+def _dose(profile: EngineProfile, interpretation: Interpretation) -> Json:
     return {
         "units": "GY" if profile.calibrated else "RELATIVE",
         "type": "PHYSICAL",
         "rbe": {"factor": profile.rbe, "applied": False},
-        "fractions": {"computed": 1, "planned": planned_fractions},
+        "fractions": {"computed": 1, "planned": interpretation.planned_fractions},
         "factors": {"dose_factor": profile.dose_factor, "shorten": profile.shorten},
         "statement": (
-            "Physical dose of one fraction: engine output × dose_scale of its beam, applied once "
+            f"Physical dose of {session_words(interpretation)}: engine output × dose_scale of its beam, applied once "
             "(dose_scale = dose_factor × shorten where the profile weighs in counts); no RBE, no fraction count."
         ),
     }

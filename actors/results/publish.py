@@ -10,7 +10,7 @@ import numpy as np
 from actors.errors import MqiError
 from actors.results.folder import NewFolder, file_sha256, new_folder
 from actors.results.frame import DoseFrame, dose_frame
-from actors.results.manifest import NAME, PublishedDose, manifest_bytes
+from actors.results.manifest import NAME, PublishedDose, manifest_bytes, session_words
 from actors.results.patient import plan_person
 from actors.results.pixels import grid_scaling, pixel_blocks
 from actors.results.raw_dose import Dose, read_raw
@@ -67,13 +67,16 @@ class _Publication:
         phantom = self.frames[0].phantom
         marks = (
             "PARTIAL" if interpretation.partial else "",
+            "" if interpretation.treatment else "QA",
             "PHANTOM" if phantom else "",
             "UNCOMMISSIONED" if self.judgement.uncommissioned else "",
             f"delivered dose, {f'beam {beam.number}' if beam else 'sum of beams'}",
         )
         in_beam_axes = "superposition in beam axes" if phantom else "sum over the session's beams"
         engine = engine_sha256(self.case.engine_version) or self.case.engine_version
-        comment = f"One fraction, physical; {f'beam {beam.number} {beam.name}' if beam else in_beam_axes}"
+        session = session_words(interpretation)
+        of_what = f"beam {beam.number} {beam.name}" if beam else in_beam_axes
+        comment = f"{session[0].upper()}{session[1:]}, physical; {of_what}"
         return DoseLabel(
             case=interpretation.case,
             instance=instance,

@@ -304,6 +304,9 @@ def test_a_partial_case_is_computed_as_far_as_it_went(tmp_path: Path) -> None:
     assert found.beams[1].delivered_mu < 0.9 * found.beams[1].planned_mu
     assert found.suspect == ()
     assert found.review[0].startswith("PARTIAL")
+    assert [amount.layers_left for amount in found.amounts] == [(), (3, 4)]
+    for amount, beam in zip(found.amounts, found.beams, strict=True):
+        assert (amount.planned_mu, amount.delivered_mu) == (beam.planned_mu, beam.delivered_mu)
 
 
 def test_a_partial_case_may_stop_in_a_layer_and_lack_beams(tmp_path: Path) -> None:
@@ -316,6 +319,18 @@ def test_a_partial_case_may_stop_in_a_layer_and_lack_beams(tmp_path: Path) -> No
     assert [layer.layer for layer in beam.layers] == [1, 2, 3]
     assert beam.layers[2].delivered_mu == pytest.approx(0.5 * beam.layers[2].planned_mu, rel=0.1)
     assert beam.layers[2].max_mm < 1.0
+    stopped, untouched = found.amounts
+    assert stopped.layers_left == (3, 4)
+    assert (untouched.number, untouched.delivered_mu, untouched.layers_left) == (5, 0.0, (1, 2, 3, 4))
+    assert untouched.planned_mu > 1.0
+
+
+def test_a_qa_plan_is_a_qa_session(tmp_path: Path) -> None:
+    for fault, intent, treatment in ((None, "CURATIVE", True), (CaseFault.QA_PLAN, "VERIFICATION", False)):
+        case = write_case(replace(SMALL, beams=1, layers=1, fault=fault), tmp_path / f"{intent}")
+        found = interpreted(case, tmp_path / "input")
+        assert (found.intent, found.treatment) == (intent, treatment)
+        assert found.amounts[0].layers_left == ()
 
 
 def test_nothing_but_the_log_s_own_delivery_is_taken(tmp_path: Path) -> None:

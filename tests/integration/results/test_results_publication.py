@@ -23,7 +23,7 @@ from actors.results import publish_case, verify_published, verify_run
 from actors.results.folder import NewFolder
 from messages.engine import EngineProfile, Grid
 from messages.faults import Blame
-from messages.interpretation import Interpretation
+from messages.interpretation import BeamAmount, Interpretation
 from messages.results import PublishCase, PublishedCase
 from tests.integration.results.run_maker import (
     CASE,
@@ -340,6 +340,26 @@ def test_a_partial_result_says_so_everywhere(tmp_path: Path) -> None:
     assert (manifest["partial"], manifest["missing"]) == (True, ["Beam 5 was not delivered."])
     assert published.verdict == "review"
     assert "Beam 5 was not delivered." in published.sentences[0]
+
+
+@pytest.mark.promise("P41")
+def test_a_partial_session_names_what_is_left_of_every_planned_beam(tmp_path: Path) -> None:
+    amounts = (BeamAmount(2, "a", 50.0, 49.8, 6, ()), BeamAmount(5, "b", 60.0, 0.0, 4, (1, 2, 3, 4)))
+    published = publish_case(an_order(tmp_path, partial=True, amounts=amounts))
+    assert [amount["layers_left"] for amount in manifest_of(published)["amounts"]] == [[], [1, 2, 3, 4]]
+    assert manifest_of(published)["session"] == "part of one fraction"
+    assert read(published, "sum.dcm").DoseComment.startswith("Part of one fraction, physical;")
+
+
+def test_a_qa_session_is_never_called_a_fraction(tmp_path: Path) -> None:
+    published = publish_case(an_order(tmp_path, intent="VERIFICATION", treatment=False))
+    manifest = manifest_of(published)
+    assert (manifest["session"], manifest["plan"]["intent"]) == ("one QA session", "VERIFICATION")
+    assert "fraction:" not in manifest["dose"]["statement"]
+    for name in ("beam_2.dcm", "sum.dcm"):
+        dataset = read(published, name)
+        assert dataset.DoseComment.startswith("One QA session, physical;")
+        assert dataset.SeriesDescription.split()[0] == "QA"
 
 
 @pytest.mark.parametrize(
