@@ -42,7 +42,7 @@ def log_plan(
     _check_loss(beam, bins, histories_per_mu)
     dataset = run_plan(source, plan, beam, case, total)
     item = dataset.IonBeamSequence[0]
-    templates = source.IonBeamSequence[beam.index].IonControlPointSequence
+    templates = _complete(source.IonBeamSequence[beam.index].IonControlPointSequence)
     points: list[Dataset] = []
     cumulative = 0.0
     for layer, one in zip(layers, bins, strict=True):
@@ -59,7 +59,6 @@ def log_plan(
             points.append(
                 _point(template, len(points), planned.energy_mev, cumulative=cumulative, places=places, mu=nothing)
             )
-    _inherit_first(points[0], templates[0])
     put(points[-1], CumulativeMetersetWeight=decimal(total))
     put(
         item,
@@ -82,7 +81,7 @@ def _point(
     places: NDArray[np.float32],
     mu: NDArray[np.float32],
 ) -> Dataset:
-    """A control point that says everything itself: the engine inherits nothing but the geometry."""
+    """A control point that says everything itself, spot size and geometry included: the engine inherits nothing."""
     point = shallow(template)
     _drop_private(point)
     put(
@@ -107,11 +106,20 @@ def _drop_private(point: Dataset) -> None:
             del point[tag]
 
 
-def _inherit_first(first: Dataset, original: Dataset) -> None:
-    """What only the plan's first control point gives (angles, isocentre, snout …) is in ours too."""
-    for tag in original.keys():  # noqa: SIM118 - iterating decodes every element
-        if tag not in first and tag.group != PRIVATE_GROUP:
-            first[tag] = original.get_item(tag)
+def _complete(points: Sequence[Dataset]) -> list[Dataset]:
+    """The plan's control points with what they leave out: it holds as given before (PS3.3 C.8.8.25), spots excepted."""
+    held = Dataset()
+    complete = []
+    for point in points:
+        own = shallow(point)
+        for tag in [*own.keys()]:
+            if tag.group != PRIVATE_GROUP:
+                held[tag] = own.get_item(tag)
+        for tag in [*held.keys()]:
+            if tag not in own:
+                own[tag] = held.get_item(tag)
+        complete.append(own)
+    return complete
 
 
 def _check_total(beam: PlanBeam, written: float, delivered: float, plan: Plan) -> None:

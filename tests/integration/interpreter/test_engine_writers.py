@@ -95,6 +95,25 @@ def test_our_own_reader_finds_the_delivered_layers_in_the_log_plan(tmp_path: Pat
     assert all(layer.spots_mu.min() > 0 for layer in read.layers)
 
 
+def test_what_the_plan_leaves_to_inheritance_every_control_point_of_the_log_plan_says(
+    tmp_path: Path, machine: Path
+) -> None:
+    case = write_case(replace(SMALL, layers=3, spot_tags="standard"), tmp_path / "root")
+    plan = pydicom.dcmread(case.plan_path)
+    points = plan.IonBeamSequence[1].IonControlPointSequence
+    for point in points[1:]:
+        del point.ScanningSpotSize, point.ScanSpotTuneID, point.NumberOfPaintings
+    points[2].ScanningSpotSize = [8.0, 8.5]
+    plan.save_as(case.plan_path)
+    _, dataset = log_plan(case, tmp_path / "input", machine)
+    written = dataset.IonBeamSequence[0].IonControlPointSequence
+    sizes = [list(point.ScanningSpotSize) for point in written]
+    assert sizes == [list(points[0].ScanningSpotSize)] * 2 + [[8.0, 8.5]] * 4
+    assert {str(point.ScanSpotTuneID) for point in written} == {"4.0"}
+    assert {float(point.GantryAngle) for point in written} == {float(points[0].GantryAngle)}
+    assert {float(point.SnoutPosition) for point in written} == {float(points[0].SnoutPosition)}
+
+
 @pytest.mark.promise("P41")
 def test_no_choice_of_weights_or_fractions_changes_the_run(tmp_path: Path, machine: Path) -> None:
     doses = []
