@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterator
 from difflib import get_close_matches
+from math import nan
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,13 @@ from pydantic import BaseModel, ValidationError
 from actors.errors import MqiError
 from messages.engine import EngineProfile, Grid, InputLine, Progress
 from messages.faults import Blame, Fault
+
+# What an engine's input must say so that the dose is that of one fraction, without RBE, and linear in the counts: the
+# public engine multiplies by RBE (1.1 where it is not told) and by the planned fractions; the dose of the clinical one
+# grows with the square of ParticlesPerHistory.
+_MUST_SAY = {"moqui": {"RBE": 1.0, "NumberOfFraction": 1.0}, "moqui-smc": {"ParticlesPerHistory": 1.0}}
+# TwoCentimeterMode writes this plane whatever PhantomDim says: voxels, and their size in mm.
+_TWO_CENTIMETER = ((400, 400, 1), (1.0, 1.0, 2.0))
 
 _KEYS = sorted({key for model in (EngineProfile, Grid, InputLine, Progress) for key in model.model_fields})
 
@@ -64,7 +73,30 @@ def _contradictions(profile: EngineProfile) -> tuple[tuple[bool, str], ...]:
         (profile.dose_factor <= 0, "dose_factor: it is positive"),
         (profile.energies_mev[0] >= profile.energies_mev[1], "energies_mev: the lowest comes first"),
         (not profile.command, "command: it is empty"),
+        *((True, wrong) for wrong in _misread(profile)),
     )
+
+
+def _misread(profile: EngineProfile) -> Iterator[str]:
+    """What the engine's input says or leaves out so that its dose would be another one."""
+    said: dict[str, str] = {}
+    for line in profile.input:
+        said.setdefault(line.key.casefold(), line.value)
+    for key, wanted in _MUST_SAY[profile.dialect].items():
+        if _number(said.get(key.casefold(), "")) != wanted:
+            yield f"input: {profile.dialect} needs the line {key} {wanted:g}, or it gives another dose"
+    if profile.dialect == "moqui" and not _number(said.get("particlesperhistory", "")) > 0:
+        yield "input: moqui needs ParticlesPerHistory over 0; without it its dose is negative"
+    grid = profile.grid
+    if profile.geometry == "two-centimeter" and grid and (grid.size, grid.spacing_mm) != _TWO_CENTIMETER:
+        yield "grid: two-centimeter writes 400 x 400 x 1 voxels of 1 x 1 x 2 mm, whatever it is asked for"
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return nan
 
 
 def _path(name: str, search: Path) -> Path:

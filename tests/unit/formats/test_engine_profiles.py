@@ -68,6 +68,48 @@ def test_a_wrong_key_is_named(change: dict[str, Any], says: str) -> None:
     assert fault.blame is Blame.OURS
 
 
+def with_line(name: str, key: str, value: str | None) -> dict[str, Any]:
+    """A shipped profile's table with an input line changed, or without it."""
+    table = tomllib.loads((ENGINES / f"{name}.toml").read_text(encoding="utf-8"))
+    changed = [] if value is None else [{"key": key, "value": value}]
+    return table | {"input": [line for line in table["input"] if line["key"] != key] + changed}
+
+
+@pytest.mark.promise("P41")
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("moqui", "RBE", "1.1"),
+        ("moqui", "RBE", None),
+        ("moqui", "NumberOfFraction", "33"),
+        ("moqui", "NumberOfFraction", None),
+        ("moqui", "ParticlesPerHistory", None),
+        ("moqui", "ParticlesPerHistory", "-1"),
+        ("moqui-smc", "ParticlesPerHistory", "10"),
+        ("moqui-smc", "ParticlesPerHistory", None),
+    ],
+)
+def test_input_that_makes_another_dose_is_refused(name: str, key: str, value: str | None) -> None:
+    with pytest.raises(ProfileError, match=f"input: .*{key}"):
+        parse_profile(with_line(name, key, value), "site.toml")
+
+
+@pytest.mark.promise("P41")
+def test_the_first_line_of_a_key_counts_as_it_does_in_the_engine() -> None:
+    table = with_line("moqui", "RBE", "1")
+    parse_profile(table | {"input": [*table["input"], {"key": "rbe", "value": "1.1"}]}, "site.toml")
+    with pytest.raises(ProfileError, match="RBE"):
+        parse_profile(table | {"input": [{"key": "rbe", "value": "1.1"}, *table["input"]]}, "site.toml")
+
+
+def test_the_two_centimeter_plane_is_what_the_engine_writes() -> None:
+    plane = {"size": [400, 400, 1], "spacing_mm": [1.0, 1.0, 2.0], "origin_mm": [-199.5, -199.5, 0.0]}
+    two = reference() | {"geometry": "two-centimeter"}
+    assert parse_profile(two | {"grid": plane}, "site.toml").grid is not None
+    with pytest.raises(ProfileError, match="400 x 400 x 1"):
+        parse_profile(two | {"grid": plane | {"size": [200, 200, 1]}}, "site.toml")
+
+
 def test_all_wrong_keys_are_named_at_once() -> None:
     with pytest.raises(ProfileError) as caught:
         parse_profile(reference() | {"geometri": 1, "memory": 2}, "site.toml")
