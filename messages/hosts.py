@@ -84,6 +84,8 @@ class HostObserved:
     """Free space of the workspace."""
     boot_id: str = ""
     load: float | None = None
+    next_attempt: datetime | None = None
+    """When a suspended host is tried again; None: nothing is planned."""
 
 
 @dataclass(frozen=True, slots=True)

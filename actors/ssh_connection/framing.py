@@ -34,6 +34,11 @@ def stream(script: str, word: str) -> bytes:
     return _text(f"{{\nprintf 'mqi-begin-%s\\n' {word}\n(\n{script}\n)\nexit $?\n}}\n")
 
 
+def ended(script: str, word: str) -> str:
+    """A script that tells its end on its output, for a stream that must not be taken for whole when it is cut."""
+    return f"(\n{script}\n)\nset -- $?\nprintf '\\nmqi-end-%s %s\\n' {word} \"$1\""
+
+
 def answered(output: bytes, word: str) -> tuple[bytes, int] | None:
     """What lies between the marks, and the exit code; None while the end mark is not there."""
     begin = output.find(begin_mark(word))

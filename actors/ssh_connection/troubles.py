@@ -7,7 +7,12 @@ from shlex import quote
 from actors.errors import MqiError
 from messages.faults import Blame, Fault
 
-OWN_WORK = frozenset(
+
+class LinkError(MqiError):
+    """The link failed: nothing is known of what was asked over it."""
+
+
+NEEDS_HANDS = frozenset(
     {
         "host-key-unknown",
         "host-key-changed",
@@ -15,16 +20,14 @@ OWN_WORK = frozenset(
         "login-refused",
         "key-unusable",
         "ssh-config-unusable",
-        "known-hosts-unreadable",
-        "name-unresolved",
     }
 )
 """Kinds that no waiting mends: somebody must change something."""
 
 
-def trouble(kind: str, host: str, what: str, remedy: str, where: str = "") -> MqiError:
+def trouble(kind: str, host: str, what: str, remedy: str, where: str = "") -> LinkError:
     """The error for a host's link; ``what`` is a clause without a full stop."""
-    return MqiError(
+    return LinkError(
         Fault(what=f"Host {host}: {what}.", where=where or host, remedy=remedy, blame=Blame.HOST, kind=kind)
     )
 
@@ -34,7 +37,7 @@ def place(address: str, port: int) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
-def unresolved(host: str, address: str, why: str) -> MqiError:
+def unresolved(host: str, address: str, why: str) -> LinkError:
     return trouble(
         "name-unresolved",
         host,
@@ -44,7 +47,7 @@ def unresolved(host: str, address: str, why: str) -> MqiError:
     )
 
 
-def port_refused(host: str, address: str, port: int) -> MqiError:
+def port_refused(host: str, address: str, port: int) -> LinkError:
     return trouble(
         "port-refused",
         host,
@@ -54,7 +57,7 @@ def port_refused(host: str, address: str, port: int) -> MqiError:
     )
 
 
-def unreachable(host: str, address: str, port: int, why: str) -> MqiError:
+def unreachable(host: str, address: str, port: int, why: str) -> LinkError:
     return trouble(
         "host-unreachable",
         host,
@@ -64,7 +67,7 @@ def unreachable(host: str, address: str, port: int, why: str) -> MqiError:
     )
 
 
-def connect_timeout(host: str, address: str, port: int, seconds: float) -> MqiError:
+def connect_timeout(host: str, address: str, port: int, seconds: float) -> LinkError:
     return trouble(
         "connect-timeout",
         host,
@@ -74,7 +77,7 @@ def connect_timeout(host: str, address: str, port: int, seconds: float) -> MqiEr
     )
 
 
-def no_banner(host: str, address: str, port: int, why: str) -> MqiError:
+def no_banner(host: str, address: str, port: int, why: str) -> LinkError:
     return trouble(
         "no-ssh",
         host,
@@ -85,7 +88,7 @@ def no_banner(host: str, address: str, port: int, why: str) -> MqiError:
     )
 
 
-def no_common_algorithms(host: str, address: str, port: int, why: str) -> MqiError:
+def no_common_algorithms(host: str, address: str, port: int, why: str) -> LinkError:
     return trouble(
         "no-common-algorithms",
         host,
@@ -95,7 +98,7 @@ def no_common_algorithms(host: str, address: str, port: int, why: str) -> MqiErr
     )
 
 
-def login_refused(host: str, address: str, port: int, user: str, tried: str) -> MqiError:
+def login_refused(host: str, address: str, port: int, user: str, tried: str) -> LinkError:
     return trouble(
         "login-refused",
         host,
@@ -106,7 +109,7 @@ def login_refused(host: str, address: str, port: int, user: str, tried: str) -> 
     )
 
 
-def login_timeout(host: str, address: str, port: int, user: str) -> MqiError:
+def login_timeout(host: str, address: str, port: int, user: str) -> LinkError:
     return trouble(
         "login-timeout",
         host,
@@ -116,19 +119,19 @@ def login_timeout(host: str, address: str, port: int, user: str) -> MqiError:
     )
 
 
-def key_unusable(host: str, path: str, why: str, remedy: str) -> MqiError:
+def key_unusable(host: str, path: str, why: str, remedy: str) -> LinkError:
     return trouble("key-unusable", host, f"the key {path} cannot be used: {why}", remedy, path)
 
 
-def config_unusable(host: str, path: str, why: str, remedy: str) -> MqiError:
+def config_unusable(host: str, path: str, why: str, remedy: str) -> LinkError:
     return trouble("ssh-config-unusable", host, f"{path}: {why}", remedy, path)
 
 
-def lost(host: str, why: str) -> MqiError:
+def lost(host: str, why: str) -> LinkError:
     return trouble("link-lost", host, f"the connection was lost ({why})", "It is tried again by itself.")
 
 
-def slow_command(host: str, seconds: float) -> MqiError:
+def slow_command(host: str, seconds: float) -> LinkError:
     return trouble(
         "command-timeout",
         host,
@@ -137,7 +140,7 @@ def slow_command(host: str, seconds: float) -> MqiError:
     )
 
 
-def session_refused(host: str, why: str) -> MqiError:
+def session_refused(host: str, why: str) -> LinkError:
     return trouble(
         "session-refused",
         host,

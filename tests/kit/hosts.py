@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from actors.local_host import LocalControl, LocalLane
+from actors.ssh_connection import SshControl, SshLane
 from actors.supervision import Spec
 from messages.jobs import JobLaunched, JobObserved, JobSpec, LaunchJob, WatchJob
 from tests.kit.probe import Probe
 from tests.kit.running import Running, running
+from tests.kit.sshd import Sshd
 from tests.kit.waiting import wait_until
 
 
@@ -84,7 +86,33 @@ def local_host(workspace: Path, **arguments: Any) -> Iterator[Host]:
             end_all(workspace)
 
 
-KINDS: Mapping[str, Callable[[Path], AbstractContextManager[Host]]] = {"local": local_host}
+@contextmanager
+def ssh_host(workspace: Path, server: Sshd | None = None, **arguments: Any) -> Iterator[Host]:
+    """A host behind a real sshd on loopback, with one slot; ``server`` runs already, or there is one of its own."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        if server is None:
+            server = stack.enter_context(Sshd(workspace.parent / f"{workspace.name}-sshd"))
+        given: dict[str, Any] = {
+            "host": "gpu1",
+            "target": server.target(),
+            "workspace": str(workspace),
+            "gpus": 1,
+            "monitor": Probe("monitor"),
+            "worker_spec": lambda index, uuid: Spec(f"gpu-{index}", LocalLane),
+            "parent": Probe("host"),
+            **arguments,
+        }
+        control = stack.enter_context(running(SshControl, name="control", **given))
+        where = {key: given[key] for key in ("host", "target", "workspace")}
+        lane = stack.enter_context(running(SshLane, name="lane", **where))
+        try:
+            yield Host(control, lane, workspace)
+        finally:
+            end_all(workspace)
+
+
+KINDS: Mapping[str, Callable[[Path], AbstractContextManager[Host]]] = {"local": local_host, "ssh": ssh_host}
 """Every kind of host; each passes the same suites."""
 
 

@@ -94,15 +94,16 @@ def test_a_command_that_is_not_there_is_an_end_and_no_mystery(host: Host) -> Non
 def test_a_running_engine_is_picked_up_with_its_progress(tmp_path: Path) -> None:
     go = tmp_path / "go"
     script = f"echo 'one of 2'; while [ ! -e {go} ]; do sleep 0.02; done; echo 'two of 2'"
-    for kind in KINDS.values():
-        with kind(tmp_path / "workspace") as first:
+    for name, kind in KINDS.items():
+        workspace = tmp_path / name
+        with kind(workspace) as first:
             launched = first.launch(first.job("c/1/1", "sh", "-c", script))
             first.probe.expect(JobObserved, where=lambda news: "one" in news.text)
             engine = engine_of(first, "c/1/1")
             first.control.system.stop()
             assert first.control.system.wait(5)
             os.kill(engine, 0)
-            with kind(tmp_path / "workspace") as second:
+            with kind(workspace) as second:
                 second.watch("c/1/1", offset=0)
                 again = second.probe.expect(JobObserved)
                 assert again.observation is Observation.RUNNING

@@ -1,0 +1,107 @@
+"""Calls of the functions in host.sh over a link, and what their answers say."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+from actors.jobs import Lock, Look, Started, Verdict, decide, parse_started
+from actors.ssh_connection.link import Link
+from messages.jobs import Observation
+
+ANSWER_WITHIN_S = 30.0
+_Lines = tuple[tuple[str, str], ...]
+
+
+@cache
+def host_functions() -> str:
+    """The text of host.sh."""
+    return resources.files(__package__).joinpath("host.sh").read_text("utf-8")
+
+
+@cache
+def watch_loop() -> str:
+    """The text of watch.sh."""
+    return resources.files(__package__).joinpath("watch.sh").read_text("utf-8")
+
+
+def prelude(workspace: str, boot_id: str) -> str:
+    """What stands before every script: where it works, and the functions."""
+    return f"mqi_ws={shlex.quote(workspace)} mqi_boot={shlex.quote(boot_id)}\n{host_functions()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """One host as it is over one link: calls block, and raise LinkError when the link fails."""
+
+    link: Link
+    workspace: str
+    boot_id: str = ""
+    cancelled: Callable[[], bool] = field(default=lambda: False)
+
+    def call(self, function: str, *words: str, timeout_s: float = ANSWER_WITHIN_S, before: str = "") -> _Lines:
+        """(first word, the rest) of every line of the answer. No word is ever evaluated."""
+        script = f"{prelude(self.workspace, self.boot_id)}\n{before}{function} {' '.join(map(shlex.quote, words))}"
+        return lines_of(self.link.run(script, timeout_s=timeout_s, cancel=self.cancelled).text)
+
+    def look(self, run_dir: str, key: str, *, everybody: bool = False) -> Facts:
+        """At a run as a whole; ``everybody``: also who lives of it, whatever else is found."""
+        return facts_of(self.call("facts", run_dir, *(["all"] if everybody else [])), key, self.boot_id)
+
+
+def lines_of(text: str) -> _Lines:
+    """Split an answer. Pure."""
+    pairs = (line.partition(" ") for line in text.split("\n") if line)
+    return tuple((word, rest) for word, _, rest in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One look at a run directory far away."""
+
+    verdict: Verdict
+    started: Started | None
+    wrapper: int | None
+    """Pid of the wrapper, if it lives."""
+    left: tuple[int, ...] | None
+    """Living processes of the run; None: not asked."""
+    folder: bool
+    """There is a run directory, though without a claim."""
+
+    @property
+    def gone(self) -> bool:
+        """Proof that nobody of the run is left. exit.json is written only then; without it the processes were asked."""
+        if self.verdict.observation is Observation.ENDED:
+            return self.verdict.released
+        killed = self.verdict.observation is Observation.KILLED and self.verdict.released
+        return killed and self.left == ()
+
+
+def facts_of(lines: Iterable[tuple[str, str]], key: str, boot_id: str) -> Facts:
+    """What ``facts`` answered, judged as on any host. An answer that lacks its claim line knows nothing. Pure."""
+    said = dict(lines)
+    started = parse_started(said.get("started", ""))
+    wrapper = _number(said.get("wrapper", ""))
+    left = tuple(map(int, said["left"].split())) if "left" in said else None
+    claim = said.get("claim", "unknown")
+    alive = None
+    if started is not None and not started.locks and started.boot_id == boot_id and left is not None:
+        alive = bool(wrapper or left)
+    look = Look(
+        key,
+        claimed=claim != "absent",
+        lock=Lock(said.get("lock", "unknown")) if claim == "made" else Lock.UNKNOWN,
+        started=started,
+        exit_text=said.get("exit"),
+        boot_id=boot_id,
+        void="void" in said,
+        alive=alive,
+    )
+    return Facts(decide(look), started, wrapper, left, "folder" in said)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() else None

@@ -1,0 +1,53 @@
+"""Removing runs from a host's workspace; what lies elsewhere is never touched, and no symbolic link is followed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from actors.errors import MqiError
+from actors.jobs import check_path
+from actors.ssh_connection.places import below
+from actors.ssh_connection.remote import Remote
+from messages.faults import Blame, Fault
+
+_REMOVED_WITHIN_S = 120.0
+
+
+def remove_runs(remote: Remote, paths: Iterable[str]) -> None:
+    """Delete these folders below the workspace; absent ones are no error. MqiError after trying all; LinkError."""
+    faults = [fault for path in paths if (fault := _remove(remote, path))]
+    if faults:
+        raise MqiError(faults[0])
+
+
+def _remove(remote: Remote, path: str) -> Fault | None:
+    try:
+        check_path(path)
+        folder = below(remote.workspace, f"{remote.workspace}/{path}")
+    except MqiError as error:
+        return error.fault
+    return judge(path, folder, dict(remote.call("remove", folder, timeout_s=_REMOVED_WITHIN_S)))
+
+
+def judge(path: str, folder: str, said: dict[str, str]) -> Fault | None:
+    """What the host's answer says. Pure."""
+    if "outside" in said:
+        what = f"{folder} does not lie below the workspace: it was not touched."
+        return Fault(what=what, where=folder, blame=Blame.OURS, kind="outside-workspace")
+    if "alive" in said:
+        return Fault(
+            what=f"The run in {said['alive']} still has processes: it was not removed.",
+            where=said["alive"],
+            remedy="Wait for its end, or cancel it.",
+            blame=Blame.HOST,
+            kind="run-alive",
+        )
+    if "error" in said:
+        return Fault(
+            what=f"The run directory {path} cannot be removed: {said['error']}.",
+            where=folder,
+            remedy="Remove it by hand when nothing uses it.",
+            blame=Blame.HOST,
+            kind="remove-failed",
+        )
+    return None

@@ -1,0 +1,55 @@
+"""How a host is: the free space of its workspace, its load, its boot, its clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from actors.ssh_connection.remote import Remote
+from messages.hosts import HostObserved, HostState
+
+KIND = "ssh"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """One look at the host."""
+
+    boot_id: str = ""
+    free_gb: float | None = None
+    load: float | None = None
+    clock_s: float | None = None
+    """Seconds since 1970 by the host's clock."""
+    fault: str = ""
+    """Why the workspace cannot be used; empty: it can."""
+
+    def observed(self, host: str) -> HostObserved:
+        """As it is told."""
+        state = HostState.SUSPENDED if self.fault else HostState.UP
+        at = datetime.now(UTC)
+        return HostObserved(host, KIND, at, state, self.fault, self.free_gb, self.boot_id, self.load)
+
+
+def observe(remote: Remote) -> Standing:
+    """Ask the host; makes the workspace if it is missing. Raises LinkError."""
+    return parse(remote.call("standing"))
+
+
+def parse(lines: tuple[tuple[str, str], ...]) -> Standing:
+    """What ``standing`` answered; what is missing or odd is None. Pure."""
+    free = [rest for word, rest in lines if word == "free" and rest.isdecimal()]
+    said = dict(lines)
+    return Standing(
+        boot_id=said.get("boot", ""),
+        free_gb=int(free[-1]) * 1024 / 1e9 if free else None,
+        load=_decimal(said.get("load", "")),
+        clock_s=_decimal(said.get("clock", "")),
+        fault=said.get("error", ""),
+    )
+
+
+def _decimal(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
