@@ -132,7 +132,7 @@ class GpuWorker(Actor):
             case _Rested():
                 return self._lease.change(message.key, now, facts.rested)
             case HostObserved():
-                self._lease.host_booted(message.boot_id)
+                return self._lease.host_seen(message, now)
             case Up() | Exited() | GetWorker():
                 pass
             case _:

@@ -17,7 +17,7 @@ from actors.gpu_worker.progress import LogReader
 from actors.gpu_worker.records import REQUEST, proofs_of
 from actors.gpu_worker.reports import attempt_report
 from messages.engine import Progress
-from messages.hosts import GpuLimits, GpusObserved, GpuState
+from messages.hosts import GpuLimits, GpusObserved, GpuState, HostObserved, HostState
 from messages.ledger import AttemptRow, NoteProgress
 from messages.scheduling import BeamRequest
 from messages.states import OPEN_ATTEMPTS, AttemptState
@@ -55,6 +55,8 @@ class Lease:
     recovered: bool = False
     """The open attempts of the ledger are known; before, nothing is taken."""
     boot_id: str = ""
+    suspended: str = ""
+    """Why the host cannot be used now; empty: it can."""
     attempts: dict[str, Attempt] = field(default_factory=dict)
     record: Record = field(default_factory=Record)
     _unfit_since: float | None = None
@@ -77,6 +79,8 @@ class Lease:
         )
 
     def health(self, now: float) -> Health:
+        if self.suspended:
+            return Health(GpuState.UNKNOWN, self.suspended)
         if not self.asked:
             return GOOD
         judged = self.gpu.judge(now)
@@ -198,9 +202,11 @@ class Lease:
         self.gpu.observe(readings, leased=bool(self.holders), now=now)
         return self.tick(now)
 
-    def host_booted(self, boot_id: str) -> None:
-        """The boot id of the host as it is now: runs launched under another one were ended by a reboot."""
-        self.boot_id = boot_id or self.boot_id
+    def host_seen(self, host: HostObserved, now: float) -> tuple[fx.Effect, ...]:
+        """How the host is. Runs of another boot than its own were ended by a reboot; a suspended one gets no work."""
+        self.boot_id = host.boot_id or self.boot_id
+        self.suspended = f"the host is suspended: {host.reason}" if host.state is HostState.SUSPENDED else ""
+        return self.tick(now)
 
     def tick(self, now: float) -> tuple[fx.Effect, ...]:
         """What the passing of time decides, for every attempt and for the beam that waits for this GPU."""

@@ -26,9 +26,9 @@ class Fleet:
         """Take it in; the row for the ledger when something changed."""
         before = self.hosts.get(observed.host)
         self.hosts[observed.host] = observed
-        if before is not None and (before.state, before.reason) == (observed.state, observed.reason):
+        if before is not None and _standing(before) == _standing(observed):
             return None
-        return NoteHost(observed.host, observed.kind, observed.state, observed.reason)
+        return NoteHost(observed.host, observed.kind, *_standing(observed))
 
     def conditions(self, standing: frozenset[str], temperature_c: float) -> dict[str, Condition]:
         """Alarm conditions by id."""
@@ -59,6 +59,14 @@ class Fleet:
             if report.worker not in hot and (condition := _worker_condition(report, self.gpus.get(report.host))):
                 found[f"gpu:{report.worker}"] = condition
         return found
+
+
+def _standing(observed: HostObserved) -> tuple[HostState, str]:
+    """State and reason as operators see them: with the time of the next attempt, where one is planned."""
+    if observed.next_attempt is None:
+        return observed.state, observed.reason
+    at = observed.next_attempt.astimezone().isoformat(timespec="seconds")
+    return observed.state, f"{observed.reason} Next attempt at {at}."
 
 
 def _is_hot(reading: GpuReading, limit_c: float) -> bool:

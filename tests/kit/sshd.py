@@ -79,7 +79,7 @@ class Sshd:
         self.authorized.write_bytes(self.client_key.with_suffix(".pub").read_bytes())
         if not any(self._host_key(kind).exists() for kind in self._key_types):
             self.change_host_key()
-            self.trust()
+        self.trust()
 
     # -- its life
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,12 +11,19 @@ from hypothesis import strategies as st
 from actors.gpu_worker import effects as fx
 from actors.gpu_worker import facts
 from messages.faults import Blame, Fault
+from messages.hosts import GpuState, HostObserved, HostState
 from messages.jobs import JobObserved, Observation
 from messages.scheduling import AttemptReport
 from messages.states import AttemptState
 from tests.unit.gpu_worker.lease_world import BROKEN_LINK, World, a_request, an_exit
 
 KEY = "case/1/1"
+
+
+def a_host(reason: str = "", boot_id: str = "boot-1") -> HostObserved:
+    """A host that is up, or suspended for a reason."""
+    state = HostState.SUSPENDED if reason else HostState.UP
+    return HostObserved("gpu1", "ssh", datetime.now(UTC), state, reason, boot_id=boot_id)
 
 
 def states(world: World, key: str = KEY) -> list[AttemptState]:
@@ -102,10 +111,30 @@ def test_unknown_releases_nothing() -> None:
     assert world.rows[KEY].state is AttemptState.RUNNING
 
 
+@pytest.mark.promise("P31")
+def test_a_suspended_host_gets_no_new_launch_keeps_what_runs_and_hands_back_what_waits() -> None:
+    world = World()
+    world.run_beam(a_request())
+    until(world, AttemptState.RUNNING)
+    world.run_beam(a_request(2))
+    until(world, AttemptState.STAGED, "case/2/1")
+    world.lease.host_seen(a_host("the connection was lost"), world.now)
+    standing = world.lease.standing(world.now)
+    assert (standing.state, standing.accepts, standing.running) == (GpuState.UNKNOWN, False, KEY)
+    assert "the connection was lost" in standing.reason
+    world.tick(world.lease.gpu.limits.hand_back_s + 1)
+    world.tick(world.lease.gpu.limits.hand_back_s + 1)
+    world.settle()
+    assert world.rows["case/2/1"].state is AttemptState.WITHDRAWN
+    assert world.rows[KEY].state is AttemptState.RUNNING
+    world.lease.host_seen(a_host(), world.now)
+    assert world.lease.standing(world.now).state is GpuState.BUSY
+
+
 def test_a_killed_run_fails_by_name_and_a_reboot_blames_the_host() -> None:
     for boot_id, blame, kind in (("boot-1", Blame.ENGINE, "killed"), ("boot-2", Blame.HOST, "host-rebooted")):
         world = World()
-        world.lease.host_booted(boot_id)
+        world.lease.host_seen(a_host(boot_id=boot_id), world.now)
         world.run_beam(a_request())
         until(world, AttemptState.RUNNING)
         world.end(KEY, code=None)
