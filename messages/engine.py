@@ -69,7 +69,7 @@ class EngineProfile(_Frozen):
     dose_factor: float = 1.0
     """Engine output × this × K = gray of one fraction, physical dose; stated in every manifest."""
     calibrated: bool = False
-    """True only when a site approved ``dose_factor``: DoseUnits GY, else RELATIVE."""
+    """True only when a site approved ``dose_factor``: DoseUnits GY if what made it is commissioned, else RELATIVE."""
     rbe: float = 1.1
     """Stated in the manifest, never multiplied into physical dose."""
     energies_mev: tuple[float, float] = (70.0, 230.0)

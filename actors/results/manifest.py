@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 
-from actors.results.verdict import NOT_VERIFIED, Judgement, engine_sha256
+from actors.results.verdict import NOT_VERIFIED, Judgement, engine_sha256, is_gray
 from messages.engine import EngineProfile
 from messages.files import FileProof
 from messages.interpretation import BeamInput, Interpretation
@@ -67,7 +67,7 @@ def manifest_bytes(
             "version": case.engine_version,
             "sha256": engine_sha256(case.engine_version),
         },
-        "dose": _dose(profile, interpretation),
+        "dose": _dose(profile, interpretation, gray=is_gray(profile, judgement)),
         "sum": {
             **_file(total),
             "dose_summation_type": "FRACTION_SESSION",
@@ -120,9 +120,9 @@ def session_words(interpretation: Interpretation) -> str:
     return f"part of {session}" if interpretation.partial else session
 
 
-def _dose(profile: EngineProfile, interpretation: Interpretation) -> Json:
+def _dose(profile: EngineProfile, interpretation: Interpretation, *, gray: bool) -> Json:
     return {
-        "units": "GY" if profile.calibrated else "RELATIVE",
+        "units": "GY" if gray else "RELATIVE",
         "type": "PHYSICAL",
         "rbe": {"factor": profile.rbe, "applied": False},
         "fractions": {"computed": 1, "planned": interpretation.planned_fractions},

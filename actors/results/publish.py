@@ -15,7 +15,7 @@ from actors.results.patient import plan_person
 from actors.results.pixels import grid_scaling, pixel_blocks
 from actors.results.raw_dose import Dose, read_raw
 from actors.results.rtdose import DoseLabel, Person, header, phantom_person, pixel_element
-from actors.results.verdict import Judgement, engine_sha256, judge
+from actors.results.verdict import Judgement, engine_sha256, is_gray, judge
 from messages.engine import EngineProfile
 from messages.faults import Blame, Fault
 from messages.interpretation import BeamInput
@@ -86,7 +86,7 @@ class _Publication:
             comment=comment,
             plan_uid=interpretation.plan_uid,
             fraction_group=interpretation.fraction_group,
-            gray=self.profile.calibrated,
+            gray=is_gray(self.profile, self.judgement),
             series_key=self.attempts,
             model=f"{self.profile.name}/{self.profile.version}",
             software=tuple(version for version in (self.case.daemon_version, engine) if version),

@@ -53,6 +53,11 @@ def judge(case: PublishCase, profile: EngineProfile) -> Judgement:
     )
 
 
+def is_gray(profile: EngineProfile, judgement: Judgement) -> bool:
+    """May the dose be given in gray? Only with an approved calibration, and only from what was commissioned with it."""
+    return profile.calibrated and not judgement.uncommissioned
+
+
 def engine_sha256(engine_version: str) -> str:
     """The SHA-256 of the engine's binary where its version states one; empty otherwise."""
     found = _SHA256.search(engine_version.lower())

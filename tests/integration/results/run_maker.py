@@ -35,6 +35,7 @@ PROFILE = EngineProfile(
     shorten=2,
     dose_factor=0.25,
     calibrated=True,
+    commissioned=(ENGINE_SHA,),
 )
 
 

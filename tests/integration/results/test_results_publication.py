@@ -376,7 +376,10 @@ def test_only_what_was_commissioned_is_unmarked(tmp_path: Path, commissioned: tu
     manifest = manifest_of(published)
     assert manifest["uncommissioned"] == published.uncommissioned == bool(reason)
     assert reason in " ".join(manifest["uncommissioned_because"])
-    assert ("UNCOMMISSIONED" in read(published, "sum.dcm").SeriesDescription) == bool(reason)
+    dataset = read(published, "sum.dcm")
+    assert ("UNCOMMISSIONED" in dataset.SeriesDescription) == bool(reason)
+    # What was not commissioned together with the calibration gives no gray, whatever the calibration says.
+    assert dataset.DoseUnits == manifest["dose"]["units"] == ("RELATIVE" if reason else "GY")
 
 
 def test_an_engine_of_unknown_version_is_uncommissioned(order: PublishCase) -> None:

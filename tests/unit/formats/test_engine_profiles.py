@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from actors.demo.engine.__main__ import version
 from actors.formats.profile import ProfileError, load_profile, parse_profile
 from messages.faults import Blame
 
@@ -39,6 +40,11 @@ def test_clinical_engine_runs_one_particle_per_history(name: str) -> None:
     lines = {line.key: line.value for line in load_profile(name, ENGINES).input}
     assert lines["ParticlesPerHistory"] == "1"
     assert lines["UseAbsolutePath"] == "false"
+
+
+def test_the_reference_engine_that_is_shipped_is_the_commissioned_one() -> None:
+    """Put the new SHA-256 into reference.toml only when every test of the engine's physics has passed."""
+    assert tuple(load_profile("reference", ENGINES).commissioned) == (version().rpartition(":")[2],)
 
 
 @pytest.mark.parametrize(
