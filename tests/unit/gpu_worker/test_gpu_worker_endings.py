@@ -16,7 +16,10 @@ REQUEST = a_request(3, 2)
 @pytest.mark.parametrize(
     ("code", "tail", "kind", "blame", "said"),
     [
-        (1, "", "nan-track", Blame.ENGINE, "engine.log is empty"),
+        (1, "", "engine-failed", Blame.ENGINE, "engine.log is empty"),
+        (1, "A track became NaN: exiting", "nan-track", Blame.ENGINE, "not a number"),
+        (1, "tr: write error: No space left on device", "workspace-full", Blame.HOST, "no room"),
+        (134, "OSError: [Errno 28] No space left on device", "workspace-full", Blame.HOST, "no room"),
         (126, "", "engine-not-executable", Blame.ENGINE, "exit code 126"),
         (127, "", "engine-missing", Blame.ENGINE, "not found"),
         (134, "terminate called", "engine-abort", Blame.ENGINE, "SIGABRT"),

@@ -124,8 +124,7 @@ def test_a_suspended_host_gets_no_new_launch_keeps_what_runs_and_hands_back_what
     assert "the connection was lost" in standing.reason
     world.tick(world.lease.gpu.limits.hand_back_s + 1)
     world.tick(world.lease.gpu.limits.hand_back_s + 1)
-    world.settle()
-    assert world.rows["case/2/1"].state is AttemptState.WITHDRAWN
+    until(world, AttemptState.WITHDRAWN, "case/2/1")
     assert world.rows[KEY].state is AttemptState.RUNNING
     world.lease.host_seen(a_host(), world.now)
     assert world.lease.standing(world.now).state is GpuState.BUSY
