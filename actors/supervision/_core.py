@@ -154,7 +154,7 @@ class Child:
         self.finished = False  # its end was its last
         self.renewed = False  # asked for again while it ran: if it ends, that was not its last end
         self.crashes = 0  # in a row
-        self.since = 0.0  # when it came up
+        self.since: float | None = None  # when this incarnation came up
         self.due = 0.0  # not to be started before
         self.armed = False  # a BackoffOver is on its way
 
@@ -224,7 +224,7 @@ class Core:
 
     def _down(self, child: Child, cause: BaseException | None, now: float) -> Iterator[Effect]:
         spec, ordered = child.spec, child.phase is Phase.STOPPING or child.doomed or not child.wanted or self.closing
-        if child.phase is Phase.UP and now - child.since >= spec.backoff.reset_after_s:
+        if child.since is not None and now - child.since >= spec.backoff.reset_after_s:
             child.crashes = 0
         child.phase, child.doomed = Phase.DOWN, False
         good_end = spec.restart is Restart.TRANSIENT and cause is None and not ordered
@@ -333,7 +333,7 @@ class Core:
 
     def _start_or_wait(self, child: Child, now: float) -> Iterator[Effect]:
         if child.due <= now:
-            child.phase, child.epoch, child.renewed = Phase.STARTING, self._next_epoch(), False
+            child.phase, child.epoch, child.renewed, child.since = Phase.STARTING, self._next_epoch(), False, None
             yield Start(child.spec, child.epoch)
             yield After(child.spec.start_timeout_s, Overdue(child.spec.id, child.epoch, Phase.STARTING))
         elif not child.armed:

@@ -222,3 +222,22 @@ def test_a_supervisor_may_take_as_long_to_stop_as_its_children():
     assert inner.stop_timeout_s > 12.0
     assert outer.stop_timeout_s > inner.stop_timeout_s + 5.0
     assert supervisor("own", [inner], stop_timeout_s=3.0).stop_timeout_s == 3.0
+
+
+def test_a_long_life_that_a_sibling_ended_forgives_the_crashes_before_it():
+    """Being stopped does not take back how long it was up: the next crash waits as if it were the first."""
+    patient = spec("b", backoff=Backoff(1.0, 8.0, 0.0, reset_after_s=20.0), escalates=False)
+    desk = Desk(spec("a"), patient, strategy=Strategy.REST_FOR_ONE)
+    desk(core.Begin())
+    desk.up("a", "b")
+    desk.dies("b", ValueError())
+    assert desk.of(core.Report)[0].next == "restarts in 1.0 s"
+    desk.now = 1.0
+    desk(core.BackoffOver("b", desk.epoch("b")))
+    desk.up("b")
+    desk.now = 30.0
+    desk.dies("a", ValueError())
+    desk.dies("b")
+    desk.up("a", "b")
+    desk.dies("b", ValueError())
+    assert desk.of(core.Report)[0].next == "restarts in 1.0 s"
