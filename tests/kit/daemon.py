@@ -49,6 +49,12 @@ class Daemon:
         until(lambda: not engine_processes(self.site), 10, "engines of this site are gone")
 
     def start(self) -> Daemon:
+        self.launch()
+        until(self.answers, 20, "the daemon answers on its control socket")
+        return self
+
+    def launch(self) -> None:
+        """Start the process without waiting for its answer."""
         with (self.site.folder / "daemon.txt").open("ab") as sink:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "actors.cli", "start", "--conf", str(self.site.conf)],
@@ -57,8 +63,6 @@ class Daemon:
                 stderr=sink,
                 env={**os.environ, **self.environment},
             )
-        until(self.answers, 20, "the daemon answers on its control socket")
-        return self
 
     def answers(self) -> bool:
         assert self.process is not None
