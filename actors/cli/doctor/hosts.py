@@ -7,7 +7,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from actors.cli.daemon.preflight import unsupported
+from actors.cli.daemon.engine import expanded
+from actors.cli.daemon.preflight import read_profile, unsupported
 from actors.cli.doctor.finding import Finding
 from actors.settings import HostSettings, Settings
 from messages.hosts import GpuReading
@@ -16,13 +17,27 @@ NVML_LIMIT_S = 15.0
 
 
 def check_hosts(settings: Settings, _conf: Path) -> Iterator[Finding]:
-    """Every host is of a kind that this release runs."""
+    """Every host is of a kind that this release runs; those over SSH are entered."""
     for host in settings.hosts:
-        if sentence := unsupported(host.name, host.kind, host.launcher):
+        if host.kind == "ssh" and host.launcher == "direct":
+            yield from _over_ssh(host, settings)
+        elif sentence := unsupported(host.name, host.kind, host.launcher):
             remedy = 'use kind = "local" and launcher = "direct"'
             yield Finding(f"host {host.name}", ok=False, text=sentence, remedy=remedy)
         else:
             yield Finding(f"host {host.name}", ok=True, text=f"this machine, workspace {host.workspace}")
+
+
+def _over_ssh(host: HostSettings, settings: Settings) -> Iterator[Finding]:
+    """From its name to its engine, as the host itself tells it."""
+    from actors.ssh_connection import Target, check_host
+
+    fields = ("name", "address", "port", "user", "key_file", "known_hosts")
+    target = Target.of(**{field: getattr(host, field) for field in fields})
+    profile = read_profile(settings)
+    command, version_command = expanded(profile.command), expanded(profile.version_command)
+    for line in check_host(target, host.workspace, gpus=host.gpus, command=command, version_command=version_command):
+        yield Finding(f"host {host.name}, {line.name}", ok=line.ok, text=line.text, remedy=line.remedy)
 
 
 def check_gpus(settings: Settings, _conf: Path) -> Iterator[Finding]:
