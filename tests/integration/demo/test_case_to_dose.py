@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from engine_runs import ROOT
 from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
 
 import actors.demo.engine.run as engine
 from actors.demo.engine.beam_model import protons_per_mu
@@ -22,7 +24,7 @@ from actors.demo.recipe import CaseRecipe, LayerShift
 from actors.formats import load_profile
 from actors.interpreter import interpret_case
 from messages.cases import CaseSource, DeliverySource
-from messages.engine import EngineProfile, InputLine
+from messages.engine import EngineProfile, Grid, InputLine
 from messages.interpretation import Interpretation, InterpretCase
 
 JOULE_PER_MEV = 1.602176634e-13
@@ -124,6 +126,92 @@ def test_the_dose_holds_the_delivered_energy(
             for layer in beam.layers
         )
         assert doses[beam.number].sum() * 8e-6 == pytest.approx(expected, rel=0.002)
+
+
+RANGE_CM = {100.0: 7.628, 150.0: 15.635, 200.0: 26.016}
+"""R0 = 0.0022·E^1.77 (Bortfeld, Med. Phys. 24 (1997) 2024): the distal R80 of his curve, not its peak."""
+SCATTER_MM = {100.0: 1.82, 150.0: 3.45, 200.0: 5.45}
+"""σ of multiple scattering at R0: 0.0294·R0^0.896 (Hong et al., Phys. Med. Biol. 41 (1996) 1305)."""
+SHARE = {100.0: 0.978, 150.0: 0.959, 200.0: 0.939}
+"""Part of the protons' energy that stays in the water."""
+FINE = Grid(size=(60, 60, 300), spacing_mm=(2.0, 2.0, 1.0), origin_mm=(-59.0, -59.0, -279.5))
+SURFACE_MM = 20.0
+
+
+def distal_mm(depth_mm: NDArray[np.float64], dose: NDArray[np.float64], level: float) -> float:
+    """Depth behind the peak where the dose has fallen to ``level`` of its maximum."""
+    fine = np.linspace(depth_mm[0], depth_mm[-1], 100 * len(depth_mm))
+    curve = CubicSpline(depth_mm, dose)(fine)
+    peak = int(curve.argmax())
+    return float(np.interp(-level * curve.max(), -curve[peak:], fine[peak:]))
+
+
+@pytest.mark.promise("P7")
+@pytest.mark.parametrize("energy", [100.0, 150.0, 200.0])
+@pytest.mark.parametrize("dialect", ["log", "plan"])
+def test_a_delivered_spot_meets_the_analytic_truths(
+    doses_of: Callable[..., tuple[WrittenCase, Interpretation, Doses]], tmp_path: Path, energy: float, dialect: str
+) -> None:
+    """Range, distal fall-off, lateral spread and energy, from the machine's words to the engine's file."""
+    profile = clinical() if dialect == "log" else public(tmp_path)
+    place = (13.0, -7.0)
+    recipe = CaseRecipe(
+        beams=1, layers=1, spots=2, pattern="point", centre_mm=place, top_energy_mev=energy, spot_tags="standard"
+    )
+    case, _, doses = doses_of("one", recipe, profile.model_copy(update={"grid": FINE}))
+    dose = doses[3]
+    depth = SURFACE_MM - (FINE.origin_mm[2] + np.arange(FINE.size[2]))[::-1]
+    by_depth = dose[::-1].sum(axis=(1, 2))
+    assert distal_mm(depth, by_depth, 0.8) == pytest.approx(10 * RANGE_CM[energy], abs=0.2)
+    if energy == 150.0:
+        falloff = distal_mm(depth, by_depth, 0.2) - distal_mm(depth, by_depth, 0.8)
+        assert falloff == pytest.approx(3.0, abs=0.2)
+    plane = dose[::-1][int(10 * RANGE_CM[energy])]
+    for axis, centre in ((0, place[0]), (1, place[1])):
+        line = FINE.origin_mm[axis] + FINE.spacing_mm[axis] * np.arange(FINE.size[axis])
+        profile_mm = plane.sum(axis=axis)
+        mean = (line * profile_mm).sum() / profile_mm.sum()
+        sigma = np.sqrt(((line - mean) ** 2 * profile_mm).sum() / profile_mm.sum())
+        assert mean == pytest.approx(centre, abs=0.1)
+        assert sigma == pytest.approx(np.hypot(4.0, SCATTER_MM[energy]), rel=0.02)
+    (layer,) = case.beams[0].layers
+    protons = layer.on_counts * 2.12e-8 * protons_per_mu(energy)
+    assert dose.sum() * 4e-6 == pytest.approx(protons * energy * JOULE_PER_MEV * SHARE[energy], rel=0.005)
+
+
+@pytest.mark.promise("P41")
+@pytest.mark.parametrize("dialect", ["log", "plan"])
+def test_twice_the_mu_twice_the_dose_and_layers_superpose(
+    doses_of: Callable[..., tuple[WrittenCase, Interpretation, Doses]], tmp_path: Path, dialect: str
+) -> None:
+    profile = clinical() if dialect == "log" else public(tmp_path, histories_per_mu=1e6)
+    once = CaseRecipe(beams=1, layers=2, spots=9, mu_noise=0.0, position_noise_mm=0.0)
+    _, _, single = doses_of("once", once, profile)
+    _, _, double = doses_of("twice", replace(once, layer_mu=2 * once.layer_mu), profile)
+    np.testing.assert_allclose(double[3], 2 * single[3], atol=2e-3 * double[3].max())
+    assert double[3].sum() == pytest.approx(2 * single[3].sum(), rel=1e-3)
+
+
+@pytest.mark.promise("P1")
+@pytest.mark.promise("P41")
+def test_layers_of_one_energy_stay_layers_of_their_own(
+    doses_of: Callable[..., tuple[WrittenCase, Interpretation, Doses]], tmp_path: Path
+) -> None:
+    """Same energy, same positions, other MU; the second is delivered 5 mm off and must not pull the others along."""
+    twins = CaseRecipe(beams=1, layers=3, spots=16, energy_step_mev=0.0, layer_shift=LayerShift(0, 2, 5.0))
+    case, made, logged = doses_of("log", twins, clinical())
+    _, _, planned = doses_of("plan", twins, public(tmp_path))
+    layers, found = case.beams[0].layers, made.beams[0].layers
+    assert len({layer.energy_mev for layer in layers}) == 1
+    assert [layer.delivered_mu for layer in found] == pytest.approx([layer.on_counts * 2.12e-8 for layer in layers])
+    assert [layer.max_mm > 4.0 for layer in found] == [False, True, False]
+    expected = np.average(
+        [layer.centroid_mm for layer in layers], axis=0, weights=[layer.on_counts for layer in layers]
+    )
+    grid = made.beams[0].grid
+    for dose in (logged[3], planned[3]):
+        assert centroid(dose, grid.origin_mm, grid.spacing_mm)[:2] == pytest.approx(expected, abs=0.1)
+    np.testing.assert_allclose(planned[3], logged[3], atol=0.005 * logged[3].max())
 
 
 @pytest.mark.promise("P41")
