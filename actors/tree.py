@@ -8,7 +8,7 @@
        ├─ compute            worker processes for interpretation, verification and dose files
        ├─ hosts              one-for-one
        │  └─ <host>          rest-for-one; back-off 1 s to 60 s, never escalates: this is the circuit breaker
-       │     ├─ control      launch, watch and kill jobs; GPU readings
+       │     ├─ control      launch, watch and kill jobs; GPU readings (over SSH, or on this machine)
        │     ├─ lane-1..n    file transfer
        │     └─ gpu-0..n     one worker per GPU, started when the control knows the GPUs
        ├─ scheduler          which beam runs next, on which GPU
@@ -34,6 +34,7 @@ from actors.monitor import Monitor
 from actors.scanner import Scanner
 from actors.scheduler import Scheduler
 from actors.settings import HostSettings, Settings
+from actors.ssh_connection import SshControl, SshLane, Target
 from actors.supervision import Backoff, Context, Restart, Spec, StartChild, StopChild, Strategy, System, supervisor
 from messages.engine import EngineProfile
 from messages.hosts import GpuLimits
@@ -63,6 +64,18 @@ class Site:
     stop: Callable[[], None]
     """Ask the process to stop in order; returns at once."""
     reload: Callable[[], SettingsReloaded]
+
+
+def target(host: HostSettings) -> Target:
+    """How an SSH host is entered."""
+    return Target.of(
+        name=host.name,
+        address=host.address,
+        port=host.port,
+        user=host.user,
+        key_file=host.key_file,
+        known_hosts=host.known_hosts,
+    )
 
 
 class Plans:
@@ -145,20 +158,28 @@ class Plans:
         )
 
     def control(self, host: HostSettings) -> Spec:
-        def make(context: Context) -> LocalControl:
-            return LocalControl(
-                context,
-                host=host.name,
-                workspace=Path(host.workspace),
-                gpus=host.gpus,
-                monitor=context.system.address(MONITOR),
-                worker_spec=lambda index, uuid: self.worker(host, index, uuid),
+        def make(context: Context) -> LocalControl | SshControl:
+            monitor = context.system.address(MONITOR)
+            name, gpus, place = host.name, host.gpus, host.workspace
+            if host.kind == "local":
+                return LocalControl(
+                    context, host=name, workspace=Path(place), gpus=gpus, monitor=monitor, worker_spec=worker
+                )
+            way = target(host)
+            return SshControl(
+                context, host=name, target=way, workspace=place, gpus=gpus, monitor=monitor, worker_spec=worker
             )
+
+        def worker(index: int, uuid: str) -> Spec:
+            return self.worker(host, index, uuid)
 
         return Spec("control", make)
 
     def lane(self, host: HostSettings, number: int) -> Spec:
-        return Spec(f"lane-{number}", LocalLane, {"host": host.name, "workspace": Path(host.workspace)})
+        name = f"lane-{number}"
+        if host.kind == "local":
+            return Spec(name, LocalLane, {"host": host.name, "workspace": Path(host.workspace)})
+        return Spec(name, SshLane, {"host": host.name, "target": target(host), "workspace": host.workspace})
 
     def worker(self, host: HostSettings, index: int, uuid: str) -> Spec:
         def make(context: Context) -> GpuWorker:

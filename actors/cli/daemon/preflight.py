@@ -16,15 +16,13 @@ from messages.engine import EngineProfile
 def refuse_unsupported(settings: Settings) -> None:
     """Raises CommandError for hosts that this release cannot run."""
     for host in settings.hosts:
-        if sentence := unsupported(host.name, host.kind, host.launcher):
-            remedy = 'Use kind = "local" and launcher = "direct".'
+        if sentence := unsupported(host.name, host.launcher):
+            remedy = 'Use launcher = "direct".'
             raise CommandError(ExitCode.USAGE, sentence, f"[[hosts]] {host.name}", remedy, kind="host-unsupported")
 
 
-def unsupported(name: str, kind: str, launcher: str) -> str:
+def unsupported(name: str, launcher: str) -> str:
     """Why a host cannot be run; empty: it can."""
-    if kind != "local":
-        return f'Host {name} is of kind "{kind}"; this release runs hosts of kind "local" only.'
     if launcher != "direct":
         return f'Host {name} has the launcher "{launcher}"; this release has "direct" only.'
     return ""
