@@ -24,7 +24,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class LayerParts:
-    """One delivered layer and the deliveries that hold it, in order: two where a stop was in mid-layer."""
+    """One delivered layer and the deliveries that hold it, in order: several where stops were in mid-layer."""
 
     layer: int
     spans: tuple[int, ...]
@@ -43,7 +43,7 @@ def cover(beam: int, spans: Sequence[Span], layers: int, *, partial: bool) -> tu
     for index, span in enumerate(spans):
         if span.stop > layers:
             raise _error("layer-extra", beam, f"layer {span.stop} was delivered, but the plan has {layers}", span.path)
-        if span.start < last or (span.start == last and last in parts and len(parts[last]) > 1):
+        if span.start < last:
             raise _error("layer-doubled", beam, f"layer {span.start} was delivered again after layer {last}", span.path)
         if span.start > last + 1 and not partial:
             raise _error("layer-missing", beam, f"{_layers(last + 1, span.start - 1)} missing", span.path)
@@ -61,13 +61,14 @@ def check_amount(
 ) -> bool:
     """Is the layer whole? (Only where a partial treatment stopped may it be less.)
 
-    CaseError ``layer-doubled`` (too much for one layer; in two parts, over plan + 2 %) or ``layer-truncated`` (too
-    little). Smaller deviations are for the verdict.
+    CaseError ``layer-doubled`` (too much for one layer; in parts, over plan + 2 %, however small the layer) or
+    ``layer-truncated`` (too little). Smaller deviations are for the verdict.
     """
     excess = delivered_mu - planned_mu
-    allowed = MERGED_EXCESS if len(part.spans) > 1 else _TWICE
+    merged = len(part.spans) > 1
+    allowed = MERGED_EXCESS * planned_mu if merged else max(_TWICE * planned_mu, FLOOR_MU)
     amounts = f"{delivered_mu:.3f} MU delivered, {planned_mu:.3f} planned"
-    if excess > max(allowed * planned_mu, FLOOR_MU):
+    if excess > allowed:
         raise _error("layer-doubled", beam, f"layer {part.layer} was delivered more than once ({amounts})", where)
     short = -excess > max(_SHORT * planned_mu, FLOOR_MU)
     if short and not (partial and part.last):

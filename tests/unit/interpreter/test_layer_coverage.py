@@ -26,6 +26,8 @@ def covered(layers: int, *pairs: tuple[int, int], partial: bool = False) -> dict
         (((1, 2), (3, 4)), {1: (0,), 2: (0,), 3: (1,), 4: (1,)}),
         (((1, 2), (2, 4)), {1: (0,), 2: (0, 1), 3: (1,), 4: (1,)}),
         (((1, 1), (1, 3), (3, 4)), {1: (0, 1), 2: (1,), 3: (1, 2), 4: (2,)}),
+        # Stopped twice in one layer: whether it is too much is told by the counts.
+        (((1, 2), (2, 2), (2, 4)), {1: (0,), 2: (0, 1, 2), 3: (2,), 4: (2,)}),
     ],
 )
 def test_resumed_deliveries_merge_by_layer(
@@ -44,7 +46,6 @@ def test_resumed_deliveries_merge_by_layer(
         (((1, 5),), "layer-extra", "layer 5 was delivered, but the plan has 4"),
         (((1, 4), (1, 4)), "layer-doubled", "layer 1 was delivered again after layer 4"),
         (((1, 3), (2, 4)), "layer-doubled", "layer 2 was delivered again after layer 3"),
-        (((1, 2), (2, 2), (2, 4)), "layer-doubled", "layer 2"),
     ],
 )
 def test_gaps_and_repeats_are_named(pairs: tuple[tuple[int, int], ...], kind: str, says: str) -> None:
@@ -71,7 +72,10 @@ def test_a_whole_beam_has_every_layer(starts: list[tuple[int, int]], layers: int
         assert error.fault.kind in {"layer-missing", "layer-extra", "layer-doubled"}
         return
     assert sorted(found) == list(range(1, layers + 1))
-    assert all(len(owners) <= 2 for owners in found.values())
+    for layer, owners in found.items():
+        assert all(pairs[owner][0] <= layer <= pairs[owner][1] for owner in owners)
+        # What is shared by several deliveries is where one stopped and the next went on.
+        assert all(pairs[owner][1] == layer for owner in owners[:-1])
 
 
 class TestAmount:
@@ -91,6 +95,12 @@ class TestAmount:
     def test_parts_add_up_to_the_plan_and_2_percent(self) -> None:
         assert self.kind(self.PARTS, 1.019) == "whole"
         assert self.kind(self.PARTS, 1.021) == "layer-doubled"
+
+    @pytest.mark.promise("P3")
+    def test_no_floor_lets_a_small_layer_be_delivered_twice(self) -> None:
+        with pytest.raises(CaseError, match="more than once"):
+            check_amount(3, self.PARTS, 0.015, 0.030, partial=False, where="/d")
+        assert check_amount(3, self.PARTS, 0.015, 0.0152, partial=False, where="/d")
 
     @pytest.mark.promise("P2")
     def test_far_too_much_or_too_little_is_no_whole_layer(self) -> None:
