@@ -68,7 +68,7 @@ class _Measured:
 def interpret_beam(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery]) -> BeamOutcome:
     """Reads, checks and writes one beam below ``<target>/<beam number>/``.
 
-    ``deliveries``: those of this beam, in order of irradiation. CaseError names beam and layer.
+    ``deliveries``: those of this beam, by layers. CaseError names beam and layer.
     """
     refuse_beam(work.plan, beam, work.profile)
     measured = _measure(work, beam, deliveries)

@@ -15,7 +15,7 @@ _TWICE = 0.50
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Layers that one delivery of a beam holds, inclusive; spans of a beam come in order of irradiation."""
+    """Layers that one delivery of a beam holds, inclusive; spans of a beam come by layers, then by time."""
 
     path: str
     start: int

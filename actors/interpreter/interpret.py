@@ -148,7 +148,9 @@ def _calibration(request: InterpretCase, gantry: str, deliveries: Sequence[Deliv
 
 
 def _of_beam(deliveries: Sequence[Delivery], beam: PlanBeam) -> list[Delivery]:
-    return [delivery for delivery in deliveries if delivery.info.beam_number == beam.number]
+    """By layers, then by time: in the hour that autumn has twice the machine's clock does not tell what came first."""
+    found = [delivery for delivery in deliveries if delivery.info.beam_number == beam.number]
+    return sorted(found, key=lambda one: (one.info.start_layer, one.info.stop_layer, one.source.irradiated))
 
 
 def _interpretation(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -159,6 +160,18 @@ def test_a_resumed_delivery_is_merged_by_layer(tmp_path: Path, share: float) -> 
         assert [proof for proof in beam.files if "log/" in proof.path] == [
             proof for proof in other.files if "log/" in proof.path
         ]
+
+
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_a_clock_that_went_back_an_hour_does_not_turn_a_resumed_delivery_around(tmp_path: Path, share: float) -> None:
+    recipe = replace(SMALL, beams=1, layers=4, interruption=Interruption(beam=0, layer=2, share=share))
+    request = request_of(write_case(recipe, tmp_path / "root"), tmp_path / "input")
+    first, second = request.source.deliveries
+    back = replace(second, irradiated=second.irradiated - timedelta(hours=1))
+    turned = interpret_case(replace(request, source=replace(request.source, deliveries=(first, back))))
+    again = interpret_case(replace(request, target=str(tmp_path / "again")))
+    assert [beam.files for beam in turned.beams] == [beam.files for beam in again.beams]
 
 
 @pytest.mark.promise("P2")
