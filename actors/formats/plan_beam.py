@@ -19,8 +19,9 @@ _MAX_POINTS = 4000
 # Spot weights are float32 and the cumulative weights decimal strings: their sums agree to rounding only.
 _SUM_TOLERANCE = 1e-3
 
-# Terms seen for the scan mode. Line: ScanMode LINE of the IMPAC maps, LINEAR of PS3.3 C.8.8.25.8. Spot: MODULATED (the
-# standard's older term, spot by spot), STATIONARY. LEAPING delivers partly on the way: neither, and refused.
+# Terms seen for the scan mode. Line: ScanMode LINE of the IMPAC maps, LINEAR of PS3.3 C.8.8.25.8 (meterset while the spot
+# moves; a weight of zero at the next position switches the beam off). Spot: STATIONARY, and MODULATED, which leaves open
+# how and which planning systems write for spots. LEAPING and the retired MIXED are neither, and refused.
 _LINE_TERMS = {"LINE", "LINE_SCANNING", "LINESCANNING", "LINEAR"}
 _SPOT_TERMS = {"MODULATED", "SPOT", "SPOT_SCANNING", "SPOTSCANNING", "STATIONARY", "DISCRETE"}
 
@@ -117,6 +118,12 @@ class _Point:
 
 
 def _layers(item: Dataset, points: Sequence[Dataset], meterset: float, context: BeamContext) -> tuple[PlanLayer, ...]:
+    """Layers by pairs of control points.
+
+    The weights of a control point add up to the meterset difference to the next one (example in PS3.3 C.8.8.25.7), which
+    counts all of its paintings: with NumberOfPaintings > 1 they are totals, and a plan that has them per painting fails
+    the sum. Meterset = BeamMeterset x weight / FinalCumulativeMetersetWeight (PS3.3 C.8.8.13, note 4).
+    """
     final = values.required(item, "FinalCumulativeMetersetWeight", context)
     if final <= 0:
         raise context.error(f"has FinalCumulativeMetersetWeight {final}", "plan-damaged")

@@ -172,8 +172,8 @@ def _plane(dataset: Dataset, frame: DoseFrame) -> None:
 
 
 def _dose(dataset: Dataset, frame: DoseFrame, label: DoseLabel, scaling: str) -> None:
-    """Type and summation by PS3.3 C.8.8.3: BEAM_SESSION is one session of one or more beams of the plan,
-    FRACTION_SESSION one session ("fraction") of one fraction group; BEAM, FRACTION and PLAN mean the whole course.
+    """Type and summation by PS3.3 C.8.8.3: BEAM_SESSION is a single session ("fraction") of one or more beams of the
+    plan, FRACTION_SESSION that of a single fraction group; BEAM, FRACTION and PLAN are of their entire delivery.
     """
     dataset.DoseUnits = "GY" if label.gray else "RELATIVE"
     dataset.DoseType = "PHYSICAL"
