@@ -16,6 +16,8 @@ from actors.ssh_connection.target import Target
 
 LONGEST_ANSWER = 16 * 1024 * 1024
 POLL_S = 0.1
+REFUSED_S = 0.03
+REFUSED_FOR_GOOD_S = 3.0
 
 
 class Line(Protocol):
@@ -38,10 +40,19 @@ class Limit:
         self._timeout_s = timeout_s
         self._deadline = time.monotonic() + timeout_s
         self._cancel = cancel
+        self._refused_since = 0.0
 
     @property
     def left_s(self) -> float:
         return max(self._deadline - time.monotonic(), 0.0)
+
+    def refused(self, *, alone: bool) -> bool:
+        """The server grants no session now; waits a moment. True when that will not change: no other is open."""
+        self.check()
+        now = time.monotonic()
+        self._refused_since = self._refused_since or now
+        time.sleep(REFUSED_S)
+        return alone and now - self._refused_since > REFUSED_FOR_GOOD_S
 
     def check(self) -> None:
         """Raise if there is nothing to wait for any more."""
@@ -63,6 +74,7 @@ class Channel:
         self._ahead = b""
         self._errors = bytearray()
         self._closed = threading.Lock()
+        self._most_granted = int(raw.out_window_size)
 
     @property
     def open(self) -> bool:
@@ -112,6 +124,16 @@ class Channel:
             raise self._link.broken(f"nothing was taken for {timeout_s:g} s") from error
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._link.broken(str(error) or "the other end reads no more") from error
+
+    def settle(self, most: int, timeout_s: float) -> None:
+        """Wait until no more than ``most`` bytes are on their way. Raises MqiError as ``write`` does."""
+        deadline = time.monotonic() + timeout_s
+        with self._raw.out_buffer_cv:
+            while self._most_granted - self.granted > most and not self._raw.closed:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    raise self._link.broken(f"nothing was taken for {timeout_s:g} s")
+                self._raw.out_buffer_cv.wait(left_s)
 
     def end_input(self) -> None:
         """The script sees the end of its input."""

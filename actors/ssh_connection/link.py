@@ -130,9 +130,13 @@ class Link:
             channel = self._begin(limit)
             if channel is not None:
                 return channel
+            self._sessions.spare()
 
     def _begin(self, limit: Limit) -> Channel | None:
-        """The session that was counted; None when the server has too many of ours, and some of them will end."""
+        """The session that was counted; None when the server has too many of ours now, after a short wait.
+
+        A server that grants few (MaxSessions) counts one for a moment longer than we do.
+        """
         seconds = min(self.target.patience.session_s, limit.left_s)
         guard = threading.Timer(seconds + 1.0, self.cut)  # paramiko waits for an answer to exec for ever
         guard.daemon = True
@@ -141,9 +145,10 @@ class Link:
             raw = self.transport.open_session(timeout=seconds)
             raw.exec_command(framing.BECOME_SH)
         except paramiko.ChannelException as error:
-            if self._sessions.refused():
-                return None
-            raise troubles.session_refused(self.target.host, error.text or "MaxSessions?") from error
+            self._sessions.give_back()
+            if limit.refused(alone=self._sessions.alone):
+                raise troubles.session_refused(self.target.host, error.text or "MaxSessions?") from error
+            return None
         except (paramiko.SSHException, EOFError, OSError) as error:
             self._sessions.give_back()
             raise self.broken(str(error) or "no session was opened") from error

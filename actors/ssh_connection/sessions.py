@@ -53,7 +53,7 @@ class Shell:
 
 
 class Sessions:
-    """Count of a connection's sessions. The bound shrinks to what the server grants (MaxSessions)."""
+    """Count of a connection's sessions, and those of them that are free for the next command."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -88,11 +88,22 @@ class Sessions:
                 if self._used < self._most:
                     self._used += 1
                     return
-                spare = self._idle.pop() if self._idle else None
-                if spare is None:
+            if not self.spare():
+                with self._changed:
                     self._changed.wait(POLL_S)
-            if spare is not None:
-                spare.close()
+
+    def spare(self) -> bool:
+        """End an idle shell, to make room; False when there is none."""
+        with self._changed:
+            shell = self._idle.pop() if self._idle else None
+        if shell is not None:
+            shell.close()
+        return shell is not None
+
+    @property
+    def alone(self) -> bool:
+        """No session of ours is open."""
+        return self._used == 0
 
     def keep(self, shell: Shell) -> None:
         """The shell is free for the next command."""
@@ -108,12 +119,3 @@ class Sessions:
         with self._changed:
             self._used -= 1
             self._changed.notify_all()
-
-    def refused(self) -> bool:
-        """A session that was counted is not granted. True: others are, so it can be had when one of them ends."""
-        with self._changed:
-            self._used -= 1
-            if self._used < 1:
-                return False
-            self._most = self._used
-            return True
