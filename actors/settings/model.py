@@ -184,11 +184,6 @@ class HostSettings(Section):
             raise ValueError("must be an absolute path on the host")
         return value
 
-    @property
-    def supported(self) -> bool:
-        """Whether this release can run it."""
-        return self.kind == "local" and self.launcher == "direct"
-
 
 class Retry(Section):
     """How often a beam is tried."""

@@ -253,7 +253,7 @@ def test_init_writes_once_and_never_over(call: Call, tmp_path: Path, monkeypatch
 def test_what_init_writes_is_accepted(tmp_path: Path) -> None:
     assert run(["init", str(tmp_path)]) == 0
     settings = load(tmp_path / "mqi-actors.toml", {})
-    assert settings.hosts[0].supported
+    assert (settings.hosts[0].kind, settings.hosts[0].launcher) == ("local", "direct")
 
 
 def test_the_configuration_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: Call) -> None:

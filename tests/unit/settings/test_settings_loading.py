@@ -68,7 +68,7 @@ def test_a_right_file_is_read_and_its_paths_are_resolved_against_it(site: Path) 
     assert settings.ledger_path.parent == settings.daemon.state_dir == settings.work_dir.parent
     assert settings.backups_dir == settings.daemon.state_dir / "backups"
     assert [label for label, _, _ in settings.disks] == ["state", "results", "workspace:here"]
-    assert [host.supported for host in settings.hosts] == [True, False]
+    assert [host.kind for host in settings.hosts] == ["local", "ssh"]
 
 
 def test_settings_cannot_be_changed(site: Path) -> None:
