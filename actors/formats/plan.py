@@ -70,6 +70,7 @@ class Modifiers:
     compensators: int = 0
     boli: int = 0
     modulators: int = 0
+    wedges: int = 0
     spreaders: tuple[str, ...] = ()
     """LateralSpreadingDeviceType of each; scanning magnets are what a scanned beam has."""
     openings: tuple[Opening, ...] = ()
@@ -85,6 +86,8 @@ class Angles:
     collimator: float = 0.0
     couch_pitch: float = 0.0
     couch_roll: float = 0.0
+    couch_eccentric: float = 0.0
+    gantry_pitch: float = 0.0
     constant: bool = True
     """No angle and no isocentre changes from control point to control point."""
 

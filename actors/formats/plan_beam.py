@@ -19,9 +19,9 @@ _MAX_POINTS = 4000
 # Spot weights are float32 and the cumulative weights decimal strings: their sums agree to rounding only.
 _SUM_TOLERANCE = 1e-3
 
-# Terms seen for the scan mode. Line: ScanMode LINE of the IMPAC maps, LINEAR of PS3.3 C.8.8.25.8 (meterset while the spot
-# moves; a weight of zero at the next position switches the beam off). Spot: STATIONARY, and MODULATED, which leaves open
-# how and which planning systems write for spots. LEAPING and the retired MIXED are neither, and refused.
+# Terms seen for the scan mode. Line: ScanMode LINE of the IMPAC maps, LINEAR of PS3.3 C.8.8.25.8 (meterset while the
+# spot moves; a weight of zero at the next position switches the beam off). Spot: STATIONARY, and MODULATED, which says
+# no more than that and is what planning systems write for spots. LEAPING and the retired MIXED are neither: refused.
 _LINE_TERMS = {"LINE", "LINE_SCANNING", "LINESCANNING", "LINEAR"}
 _SPOT_TERMS = {"MODULATED", "SPOT", "SPOT_SCANNING", "SPOTSCANNING", "STATIONARY", "DISCRETE"}
 
@@ -120,9 +120,9 @@ class _Point:
 def _layers(item: Dataset, points: Sequence[Dataset], meterset: float, context: BeamContext) -> tuple[PlanLayer, ...]:
     """Layers by pairs of control points.
 
-    The weights of a control point add up to the meterset difference to the next one (example in PS3.3 C.8.8.25.7), which
-    counts all of its paintings: with NumberOfPaintings > 1 they are totals, and a plan that has them per painting fails
-    the sum. Meterset = BeamMeterset x weight / FinalCumulativeMetersetWeight (PS3.3 C.8.8.13, note 4).
+    The weights of a control point add up to the meterset difference to the next one (example in PS3.3 C.8.8.25.7),
+    which counts all of its paintings: with NumberOfPaintings > 1 they are totals, and a plan that has them per painting
+    fails the sum. Meterset = BeamMeterset x weight / FinalCumulativeMetersetWeight (PS3.3 C.8.8.13, note 4).
     """
     final = values.required(item, "FinalCumulativeMetersetWeight", context)
     if final <= 0:
@@ -183,6 +183,8 @@ _ANGLE_KEYWORDS = (
     "BeamLimitingDeviceAngle",
     "TableTopPitchAngle",
     "TableTopRollAngle",
+    "TableTopEccentricAngle",
+    "GantryPitchAngle",
 )
 
 
@@ -197,9 +199,8 @@ def _angles(points: Sequence[Dataset], context: BeamContext) -> Angles:
                 first[place] = value or 0.0
             elif value is not None and abs(value - first[place]) > 1e-3:
                 constant = False
-    gantry, couch, collimator, pitch, roll = first
     constant = constant and _one_isocentre(points, context)
-    return Angles(gantry, couch, collimator, pitch, roll, constant=constant)
+    return Angles(*first, constant=constant)
 
 
 def _one_isocentre(points: Sequence[Dataset], context: BeamContext) -> bool:

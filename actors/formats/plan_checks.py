@@ -58,6 +58,8 @@ def _devices(modifiers: Modifiers) -> Iterator[tuple[str, str]]:
         yield "compensator-refused", "it has a range compensator"
     if modifiers.modulators:
         yield "modulator-refused", "it has a range modulator"
+    if modifiers.wedges:
+        yield "wedge-refused", "it has a wedge"
     for spreader in modifiers.spreaders:
         if spreader != "MAGNET":
             yield "spreader-refused", f"it has a lateral spreading device {spreader or 'of no type'}"
@@ -123,6 +125,8 @@ def _geometry(beam: PlanBeam, profile: EngineProfile) -> Iterator[tuple[str, str
         ("couch pitch", beam.angles.couch_pitch),
         ("couch roll", beam.angles.couch_roll),
         ("collimator angle", beam.angles.collimator),
+        ("table-top eccentric angle", beam.angles.couch_eccentric),
+        ("gantry pitch", beam.angles.gantry_pitch),
     ):
         if abs(angle) > 1e-3:
             yield "angle-refused", f"its {name} is {angle:g} degrees"

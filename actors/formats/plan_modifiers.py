@@ -22,6 +22,7 @@ def read_modifiers(item: Dataset, points: Sequence[Dataset], context: BeamContex
         compensators=count("NumberOfCompensators", "IonRangeCompensatorSequence"),
         boli=count("NumberOfBoli", "ReferencedBolusSequence"),
         modulators=count("NumberOfRangeModulators", "RangeModulatorSequence"),
+        wedges=count("NumberOfWedges", "IonWedgeSequence"),
         spreaders=tuple(
             values.text(device, "LateralSpreadingDeviceType").upper()
             for device in values.items(item, "LateralSpreadingDeviceSequence")

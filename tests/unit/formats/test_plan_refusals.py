@@ -122,6 +122,7 @@ WIDE = ["-100", "-100", "100", "100"]
     [
         (_number_alone("NumberOfBlocks"), "block-refused"),
         (_number_alone("NumberOfRangeModulators"), "modulator-refused"),
+        (_number_alone("NumberOfWedges"), "wedge-refused"),
         (_number_alone("NumberOfRangeShifters"), "range-shifter-refused"),
         (_on_beam("RadiationType", "ION"), "radiation-refused"),
         (_spreader("SCATTERER"), "spreader-refused"),
@@ -150,6 +151,8 @@ def test_each_obstacle_has_its_name(change: Callable[[Dataset], None], kind: str
         (_on_point(0, "TableTopPitchAngle", 2.0), "angle-refused"),
         (_on_point(0, "TableTopRollAngle", 2.0), "angle-refused"),
         (_on_point(0, "BeamLimitingDeviceAngle", "90"), "angle-refused"),
+        (_on_point(0, "TableTopEccentricAngle", "5"), "angle-refused"),
+        (_on_point(0, "GantryPitchAngle", 3.0), "angle-refused"),
         (_no_isocentre, "isocentre-missing"),
     ],
 )
