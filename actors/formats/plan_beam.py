@@ -200,7 +200,8 @@ def _angles(points: Sequence[Dataset], context: BeamContext) -> Angles:
             elif value is not None and abs(value - first[place]) > 1e-3:
                 constant = False
     constant = constant and _one_isocentre(points, context)
-    return Angles(*first, constant=constant)
+    gantry, couch, collimator, pitch, roll, eccentric, gantry_pitch = first
+    return Angles(gantry, couch, collimator, pitch, roll, eccentric, gantry_pitch, constant=constant)
 
 
 def _one_isocentre(points: Sequence[Dataset], context: BeamContext) -> bool:
