@@ -21,7 +21,7 @@ def check_hosts(settings: Settings, _conf: Path) -> Iterator[Finding]:
     for host in settings.hosts:
         if host.kind == "ssh" and host.launcher == "direct":
             yield from _over_ssh(host, settings)
-        elif sentence := unsupported(host.name, host.kind, host.launcher):
+        elif sentence := unsupported(host.name, host.launcher):
             remedy = 'use kind = "local" and launcher = "direct"'
             yield Finding(f"host {host.name}", ok=False, text=sentence, remedy=remedy)
         else:

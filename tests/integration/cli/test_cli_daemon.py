@@ -205,10 +205,6 @@ def test_start_beside_a_running_daemon_exits_5_and_says_who(conf: Path) -> None:
     ("change", "words"),
     [
         (("quiet_s = 1", 'quite_s = 1\nmarkr = "x"'), 'did you mean "marker"'),
-        (
-            ('kind = "local"\nworkspace = "runs"', 'kind = "ssh"\naddress = "gpu1"\nworkspace = "/runs"'),
-            "this release runs hosts of kind",
-        ),
         (("gpus = 2", 'launcher = "slurm"\n[hosts.slurm]\npartition = "x"'), "this release has"),
         (('"state"', '"/proc/nothing/state"'), "daemon.state_dir cannot be made"),
         (('"reference"', '"broken.toml"'), "engine profile"),
@@ -251,6 +247,26 @@ def test_the_engine_is_named_by_its_version_or_its_hash(tmp_path: Path) -> None:
     assert engine_version(hashed).startswith("sha256:")
     assert len(engine_version(hashed)) == 7 + 64
     assert engine_program(profile.model_copy(update={"command": ("stdbuf",)})) == "stdbuf"
+
+
+def test_it_runs_where_the_standard_streams_are_closed(conf: Path) -> None:
+    """Some process supervisors close them; what is printed must not go into the ledger's file."""
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$0" -m actors.cli start --conf "$1" <&- >&- 2>&-', sys.executable, str(conf)], cwd=ROOT
+    )
+    try:
+        wait_until(lambda: (found := holder(conf.parent / "state")) and found.boot, 20.0)
+        assert {str(Path(f"/proc/{process.pid}/fd/{number}").readlink()) for number in range(3)} == {os.devnull}
+        assert cli("status", "--conf", str(conf)).returncode == 0
+    finally:
+        process.terminate()
+        assert process.wait(12) == 0
+
+
+def test_a_command_runs_where_stdout_is_closed(conf: Path) -> None:
+    words = ["sh", "-c", 'exec "$0" -m actors.cli status --conf "$1" >&-', sys.executable, str(conf)]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 @pytest.mark.promise("P37")
