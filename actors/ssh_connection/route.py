@@ -23,6 +23,9 @@ CHUNK = 1 << 20
 LITTLE = 1 << 17
 """So much goes along with a question or an answer: another session would cost a login's start-up files."""
 _SENT_AT_ONCE = 1 << 16
+_ON_THE_WAY = 3 << 18
+"""Bytes that may be sent and not taken yet. With what lies in pipes it is less than a chunk, all that a cut can cost;
+still enough to fill a gigabit over several milliseconds."""
 _SLOWEST_BYTES_S = 10e6
 """Of a disk that hashes or unpacks."""
 _END_S = 10.0
@@ -138,6 +141,7 @@ class Route:
     def _send(self, channel: Channel, block: bytes, watch: _Watch) -> None:
         view = memoryview(block)
         for at in range(0, len(view), _SENT_AT_ONCE):
+            channel.settle(_ON_THE_WAY, self.silence_s)
             channel.write(view[at : at + _SENT_AT_ONCE], self.silence_s)
             watch.beat()
         self.tally.moved += len(view)

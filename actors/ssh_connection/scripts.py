@@ -145,7 +145,7 @@ def place(part: str, tree: str, big: Sequence[tuple[str, Member]], small: Sequen
         own = _own(member)
         lines.append(f"ln -- ../{name} {own} 2>/dev/null || cp -- ../{name} {own} || exit 1")
         lines.append(_dress(member))
-    return _script(*lines, *_sums(small))
+    return _script(*lines, *_sums(small), ":")
 
 
 def finish(part: str, tree: str, target: str) -> str:

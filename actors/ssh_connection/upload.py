@@ -23,8 +23,8 @@ BIG = 4 << 20
 """A file of so many bytes travels by itself; smaller ones share a stream."""
 SPARE_BYTES = 1 << 20
 """Room that a move leaves beside its files, for folders and the file system's own needs."""
-_TURNS = 3
-"""Looks at the target: another mover may finish first."""
+_TURNS = 4
+"""Looks at the target: another mover may finish first, and take away what this one was building with."""
 
 
 def part_of(target: str, items: Sequence[Item]) -> str:
@@ -49,15 +49,19 @@ class Upload:
     def run(self, route: Route) -> tuple[FileProof, ...]:
         """Make the move, going on where an earlier try stopped; its proof. Raises MqiError, or Stopped."""
         load, fault = self._load()
-        for _ in range(_TURNS):
+        for turn in range(1, _TURNS + 1):
             look = self._look(route, load)
             if look.there is not None:
                 return self._proven(route, look.there)
             if load is None:
                 assert fault is not None
                 raise fault
-            if self._build(route, load, look):
-                return tuple(FileProof(item.path, item.size, str(item.sha256)) for item in self.items)
+            try:
+                if self._build(route, load, look):
+                    return tuple(FileProof(item.path, item.size, str(item.sha256)) for item in self.items)
+            except MqiError as error:
+                if error.fault.kind != "target-unwritable" or turn == _TURNS:
+                    raise
         raise refusals.differs(self.target, Blame.HOST)
 
     def forget(self, route: Route) -> None:

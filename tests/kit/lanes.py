@@ -57,6 +57,13 @@ def proxied_lane(workspace: Path, patience: Patience = IMPATIENT, **options: Any
                 end_all(workspace)
 
 
+@contextmanager
+def another_lane(host: FarHost) -> Iterator[FarHost]:
+    """A second lane to the same server and workspace."""
+    with _lane(host.server.target(), host.workspace) as lane:
+        yield FarHost(lane, lane, host.workspace, server=host.server)
+
+
 def _beside(workspace: Path) -> Path:
     return workspace.parent.parent / f"{workspace.parent.name}-{workspace.name}-sshd"
 
