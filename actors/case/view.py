@@ -165,7 +165,11 @@ def view_of(report: CaseReport, case: str, *, roomy: bool = True, tries: int = 0
 
 
 def _beam(row: BeamRow, attempts: list[Attempt]) -> Beam:
-    return Beam(row.number, row.state, row.reason, sorted(attempts, key=lambda one: one.number))
+    beam = Beam(row.number, row.state, row.reason, sorted(attempts, key=lambda one: one.number))
+    if beam.state is BeamState.INTERPRETED and not (beam.last and beam.last.open):
+        # Not once more: where it waits at the scheduler since before a restart, a worker may be taking it right now.
+        beam.returned = len(beam.attempts)
+    return beam
 
 
 def _attempt(row: AttemptRow) -> Attempt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from actors.case import effects as fx
@@ -345,6 +345,7 @@ FAULTS = (ENGINE, ENGINE, HOST, OURS)
 
 @pytest.mark.promise("P18")
 @pytest.mark.promise("P19")
+@example([(0, 1), (0, 1), (6, 0), (7, 1), (0, 1), (0, 1), (10, 0), (6, 0), (7, 2)])  # taken while its case restarts
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 10**6)), min_size=10, max_size=150))
 @settings(max_examples=200)
 def test_whatever_happens_every_case_ends_and_no_beam_that_is_done_is_done_again(
