@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from actors.cli.app import app
@@ -16,6 +17,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     import typer
 
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # names of folders need not be Unicode
@@ -31,6 +33,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _failed(error, words)
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _open_closed_streams() -> None:
+    """Whoever called may have closed them: what is printed then must not go into the next file that is opened."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest free number: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("r" if number == 0 else "w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
 
 
 def _failed(error: Any, words: Sequence[str]) -> int:
