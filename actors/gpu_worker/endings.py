@@ -9,7 +9,6 @@ from messages.jobs import JobExit
 from messages.scheduling import BeamRequest
 
 _CODES = {
-    1: ("nan-track", "the engine met a track that is not a number"),
     126: ("engine-not-executable", "the engine's command cannot be executed"),
     127: ("engine-missing", "the engine's command was not found"),
     134: ("engine-abort", "the engine stopped itself (exception or assertion)"),
@@ -21,6 +20,9 @@ _CODES = {
 
 _ON_THE_GPU = frozenset({"cuda-error", "gpu-out-of-memory"})
 """Endings that make the GPU suspect."""
+_FULL = "workspace-full"
+_NO_ROOM = ("No space left on device", "Disk quota exceeded")
+"""What the C library says of a full disk: it is the host's, whatever status the engine ends with."""
 
 
 def good(ending: JobExit | None) -> bool:
@@ -35,9 +37,16 @@ def engine_fault(request: BeamRequest, ending: JobExit, tail: str, where: str) -
     return Fault(
         what=f"beam {request.beam}, attempt {request.attempt}: {words} ({_status(ending)}){log}",
         where=where,
-        blame=Blame.GPU if kind in _ON_THE_GPU else Blame.ENGINE,
+        remedy="Make room in the host's workspace; another attempt follows." if kind == _FULL else "",
+        blame=_blame(kind),
         kind=kind,
     )
+
+
+def _blame(kind: str) -> Blame:
+    if kind == _FULL:
+        return Blame.HOST
+    return Blame.GPU if kind in _ON_THE_GPU else Blame.ENGINE
 
 
 def _named(request: BeamRequest, ending: JobExit, tail: str) -> tuple[str, str]:
@@ -45,12 +54,24 @@ def _named(request: BeamRequest, ending: JobExit, tail: str) -> tuple[str, str]:
         return "wall-limit", f"the engine ran into its wall-clock limit of {request.wall_limit_s} s"
     if ending.cancelled:
         return "cancelled", "the run was cancelled"
+    return _said(request, ending, tail) or _CODES.get(_code(ending), ("engine-failed", "the engine failed"))
+
+
+def _said(request: BeamRequest, ending: JobExit, tail: str) -> tuple[str, str] | None:
+    """What the end of its log says."""
+    if any(words in tail for words in _NO_ROOM):
+        return _FULL, "the engine found no room on the host's disk"
+    if "GPUassert" in tail and ("out of memory" in tail or ending.exit_code == 2):
+        return "gpu-out-of-memory", f"the GPU ran out of memory (the profile asks for {request.memory_mb} MB)"
     if "GPUassert" in tail:
-        if "out of memory" in tail or ending.exit_code == 2:
-            return "gpu-out-of-memory", f"the GPU ran out of memory (the profile asks for {request.memory_mb} MB)"
         return "cuda-error", "the engine met a CUDA error"
-    code = 128 + ending.signal if ending.signal is not None else (ending.exit_code or 0) % 256
-    return _CODES.get(code, ("engine-failed", "the engine failed"))
+    if _code(ending) == 1 and "nan" in tail.lower():  # many programs end with 1 for other reasons
+        return "nan-track", "the engine met a track that is not a number"
+    return None
+
+
+def _code(ending: JobExit) -> int:
+    return 128 + ending.signal if ending.signal is not None else (ending.exit_code or 0) % 256
 
 
 def _status(ending: JobExit) -> str:
