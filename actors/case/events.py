@@ -16,6 +16,8 @@ from messages.results import PublishedCase, VerifiedDose
 from messages.scheduling import AttemptReport
 from messages.states import AttemptState, BeamState, CaseState
 
+ROOM_PAUSE_S = 5.0
+"""Between two tries while a disk is full."""
 PATIENCE = 12
 """Failures of ours in a row at one step, after which the step counts as failed; a full disk is waited for."""
 WRITE_PAUSE_S = 1.0
@@ -135,7 +137,7 @@ def step_failed(view: CaseView, fault: Fault) -> tuple[fx.Effect, ...]:
         view.fault = fault
         return ()
     view.doing = Doing.RESTING
-    return (fx.Rest(fx.CASE, pause_s(max(view.tries, 1))),)
+    return (fx.Rest(fx.CASE, ROOM_PAUSE_S if _full(view, fault) else pause_s(view.tries)),)
 
 
 def _full(view: CaseView, fault: Fault) -> bool:
@@ -229,7 +231,7 @@ def verify_failed(view: CaseView, beam: Beam, fault: Fault, policy: RetryPolicy)
     beam.tries += 0 if _full(view, fault) else 1
     if fault.blame in _WAITS and beam.tries <= PATIENCE:
         beam.doing = Doing.RESTING
-        return (fx.Rest(beam.number, pause_s(max(beam.tries, 1))),)
+        return (fx.Rest(beam.number, ROOM_PAUSE_S if _full(view, fault) else pause_s(beam.tries)),)
     beam.tries = 0
     return beams.rejected(view, beam, fault, policy)
 

@@ -8,6 +8,7 @@ by itself when its stdin does.
 from __future__ import annotations
 
 import ctypes
+import errno
 import faulthandler
 import gc
 import importlib
@@ -82,7 +83,7 @@ def _answer(call: Call) -> Returned | Raised:
     except MqiError as error:
         return Raised(error.fault, _rss_mb())
     except BaseException as error:  # SystemExit too: what a function raises never ends the process
-        return Raised(_our_fault(call.function, error), _rss_mb())
+        return Raised(_no_room(call.function, error) or _our_fault(call.function, error), _rss_mb())
     return Returned(value, _rss_mb())
 
 
@@ -100,6 +101,19 @@ def _imported(name: str) -> ModuleType:
     module = importlib.import_module(name)
     gc.freeze()
     return module
+
+
+def _no_room(function: str, error: BaseException) -> Fault | None:
+    """The fault of a disk that is full; None: it is something else."""
+    if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return None
+    return Fault(
+        what=f"There is no room to write: {error.strerror}.",
+        where=os.fsdecode(error.filename) if error.filename else function,
+        remedy="Make room on that disk; it is tried again.",
+        blame=Blame.OURS,
+        kind="disk-full",
+    )
 
 
 def _our_fault(function: str, error: BaseException) -> Fault:

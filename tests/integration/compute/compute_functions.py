@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -97,3 +98,7 @@ def append(arguments: tuple[str, str]) -> None:
     path, word = arguments
     with Path(path).open("a", encoding="utf-8") as file:
         file.write(f"{word}\n")
+
+
+def full_disk(path: str) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)

@@ -6,6 +6,8 @@ import io
 import os
 import pickle
 
+import pytest
+
 from actors.compute.frames import Call, Raised, Ready, Returned, receive, send
 from actors.compute.worker import serve
 from messages.faults import Blame
@@ -33,6 +35,16 @@ def test_it_is_ready_then_answers_in_order():
     assert isinstance(first, Returned) and isinstance(second, Returned)
     assert [pickle.loads(first.value), pickle.loads(second.value)] == [8, 10]
     assert first.rss_mb > 10
+
+
+@pytest.mark.promise("P20")
+def test_a_full_disk_is_named_with_its_place():
+    _, full = answers(call("full_disk", "/results/case/sum.dcm"))
+    assert isinstance(full, Raised) and full.fault.kind == "disk-full" and full.fault.blame is Blame.OURS
+    assert (full.fault.where, full.fault.remedy) == (
+        "/results/case/sum.dcm",
+        "Make room on that disk; it is tried again.",
+    )
 
 
 def test_our_errors_keep_their_fault_and_others_become_ours():
