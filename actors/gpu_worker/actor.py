@@ -153,7 +153,8 @@ class GpuWorker(Actor):
                 return lease.change(key, now, facts.written)
             case WriteRefused():
                 final = message.fault.kind in REFUSED_FOR_GOOD
-                self.log.warning(f"{key}: not written: {message.fault}")
+                # a ledger that cannot be written says so itself, once for all who wait
+                self.log.log("WARNING" if final else "DEBUG", "{}: not written: {}", key, message.fault)
                 return lease.change(key, now, lambda a: facts.write_refused(a, for_good=final))
             case FilesMoved():
                 self._moving.pop(key, None)

@@ -12,7 +12,7 @@ from typing import get_args
 from actors.ledger import queries as q
 from actors.ledger.backups import last_scheduled, scheduled_backup
 from actors.ledger.codec import time_text
-from actors.ledger.commit import Committed, DiskRefusedError, commit
+from actors.ledger.commit import Committed, DiskRefusedError, commit, probe_room
 from actors.ledger.narration import narrate
 from actors.ledger.reads import Query, answer
 from actors.ledger.store import open_store
@@ -26,7 +26,8 @@ BATCH = 256
 """Messages of one commit at most: what bounds the time of one handler."""
 NOTE_DELAY_S = 0.2
 """How long notes that nobody waits for may wait for company."""
-PROBE_S = 5.0
+PROBE_S = 2.0
+PROBE_BYTES = 64 * 1024
 """How often a disk that refused a write is tried again while nobody writes."""
 EVENTS_A_TIME = 2000
 """Events told to the log after one commit at most; the rest is told after the next."""
@@ -109,7 +110,7 @@ class Ledger(Actor):
                 if batch == self._batch:
                     self._flush()
             case _Probe():
-                self._flush()
+                self._probe()
             case _BackupDue() | _BackupTaken() | TaskFailed():
                 self._backup(message)
             case _:
@@ -152,7 +153,7 @@ class Ledger(Actor):
         waiting, self._waiting, self._urgent = self._waiting, [], False
         self._batch += 1
         writes = [item for item in waiting if isinstance(item, Write)]
-        if writes or self._refusing:
+        if writes:
             self._commit(writes)
         for item in waiting:
             if not isinstance(item, Write):
@@ -168,10 +169,17 @@ class Ledger(Actor):
         self._fences = done.fences
         self._acknowledge(writes, done)
         self._narrate()
-        if self._refusing:
-            self._refusing = False
-            self.log.info("the ledger can be written again")
-            self._tell_monitor(AlarmCleared(_WRITE_ALARM))
+
+    def _probe(self) -> None:
+        """Whether there is room again: only a write of some size proves it, as a small one may find some by chance."""
+        try:
+            probe_room(self._open(), PROBE_BYTES)
+        except DiskRefusedError:
+            self.after(PROBE_S, _Probe())
+            return
+        self._refusing = False
+        self.log.info("the ledger can be written again")
+        self._tell_monitor(AlarmCleared(_WRITE_ALARM))
 
     def _acknowledge(self, writes: list[Write], done: Committed) -> None:
         for write, fault, stale in zip(writes, done.faults, done.stale, strict=True):
@@ -204,9 +212,9 @@ class Ledger(Actor):
             self._refusing = True
             self.log.error(str(fault))
             self._tell_monitor(AlarmRaised(_WRITE_ALARM, str(fault)))
+            self.after(PROBE_S, _Probe())
         for write in writes:
             _tell(write, WriteRefused(write.request_id, fault))
-        self.after(PROBE_S, _Probe())
 
     def _open(self) -> sqlite3.Connection:
         assert self._database is not None, "opened in started"

@@ -70,6 +70,20 @@ def commit(database: sqlite3.Connection, writes: Sequence[Write], fences: Mappin
     )
 
 
+def probe_room(database: sqlite3.Connection, size: int) -> None:
+    """Write so many bytes and take them back. Raises DiskRefusedError where there is no room for them."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute(q.SET_META, {"key": "room", "value": "x" * size})
+        database.execute("COMMIT")
+        database.execute(q.DELETE_META, {"key": "room"})
+    except sqlite3.Error as error:
+        _roll_back(database)
+        if _primary(error) in _DISK:
+            raise DiskRefusedError(str(error)) from error
+        raise
+
+
 class _Stale:
     """Outcome of a write behind its writer's fence."""
 

@@ -13,6 +13,9 @@ META_VALUE = "SELECT value FROM meta WHERE key = :key"
 SET_META = "INSERT INTO meta (key, value) VALUES (:key, :value) ON CONFLICT (key) DO UPDATE SET value = :value"
 """Set one value of meta."""
 
+DELETE_META = "DELETE FROM meta WHERE key = :key"
+"""Remove one value of meta."""
+
 COUNT_UP = (
     "INSERT INTO meta (key, value) VALUES (:key, '1') "
     "ON CONFLICT (key) DO UPDATE SET value = CAST(CAST(value AS INTEGER) + 1 AS TEXT) RETURNING CAST(value AS INTEGER)"
