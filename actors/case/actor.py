@@ -196,8 +196,9 @@ class Case(Actor):
     ) -> tuple[fx.Effect, ...]:
         if isinstance(message, Written):
             return events.written(self._view) if beam is None else events.beam_written(beam)
-        self.log.warning(f"not written: {message.fault}")
         for_good = message.fault.kind in REFUSED_FOR_GOOD
+        # a ledger that cannot be written says so itself, once for all who wait
+        self._note("WARNING" if for_good else "DEBUG", beam, f"not written: {message.fault}")
         return events.write_refused(self._view, subject, for_good=for_good)
 
     def _computed(self, beam: Beam | None, value: object) -> tuple[fx.Effect, ...]:
@@ -213,13 +214,19 @@ class Case(Actor):
         return ()
 
     def _compute_failed(self, beam: Beam | None, fault: Fault) -> tuple[fx.Effect, ...]:
-        self.log.warning(f"{fault}")
+        # what is wrong with the case or the dose is told with the step that follows; ours is told here, but for a crash
+        quiet = fault.blame not in (Blame.OURS, Blame.HOST) or fault.kind == "compute-restarted"
+        self._note("DEBUG" if quiet else "WARNING", beam, str(fault))
         if beam is None:
             return events.step_failed(self._view, fault)
         return events.verify_failed(self._view, beam, fault, self._ways.policy)
 
+    def _note(self, level: str, beam: Beam | None, text: str) -> None:
+        names = {"case": self._view.case} | ({"beam": str(beam.number)} if beam else {})
+        self.log.bind(**names).log(level, "{}", text)
+
     def _task_failed(self, failed: TaskFailed) -> tuple[fx.Effect, ...]:
-        self.log.warning(f"{failed.name}: {failed.error}")
+        self._note("WARNING", None, f"{failed.name}: {failed.error}")
         if failed.name == "remove work":
             return events.work_removed(self._view, removed=False)
         fault = Fault(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 _BEAM = re.compile(r"beam (?P<beam>\d+): (?P<step>.+)")
 _ATTEMPT = re.compile(r"beam (?P<beam>\d+) attempt (?P<attempt>\d+): (?P<step>.+)")
+_WHO = re.compile(r"beam \d+, attempt \d+: ", re.IGNORECASE)
+"""How a fault of an attempt begins; the line says it already."""
 _QUIET_STEPS = ("→ queued, admitted", "seen, incoming", "verdict", "cleaned")
 """Of a case: told by the actor whose doing it is, or of no interest to who tails a log."""
 
@@ -52,7 +54,8 @@ def _sentence(detail: str) -> str:
     """The words of a fault that was written as JSON, or the detail as it is."""
     try:
         fault = json.loads(detail)
-        return " ".join(part for part in (fault["what"], fault.get("remedy", "")) if part)
+        what = _WHO.sub("", fault["what"], count=1)
+        return " ".join(part for part in (what, fault.get("remedy", "")) if part)
     except (ValueError, TypeError, KeyError):
         return detail
 

@@ -272,7 +272,9 @@ class Scanner(Actor):
         if folder is None:
             return
         folder.survey_failed(time.monotonic())
-        self.log.warning("{} could not be surveyed and is tried again: {}", shown(folder.path), answer.fault)
+        # a crash of compute has its own line in the log
+        level = "DEBUG" if answer.fault.kind == "compute-restarted" else "WARNING"
+        self.log.log(level, "{} could not be surveyed and is tried again: {}", shown(folder.path), answer.fault)
         if folder.order is not None:
             self._answer(folder.order.request, (), (str(answer.fault),))
             folder.order = None

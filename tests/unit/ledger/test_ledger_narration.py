@@ -31,3 +31,9 @@ def test_one_event_is_one_line(what: str, detail: str, line: Line) -> None:
 
 def test_the_system_is_told_quietly() -> None:
     assert narrate("", "gpu this/0: idle → busy", "") == Line("DEBUG", "", "", "gpu this/0: idle → busy")
+
+
+def test_a_failed_attempt_is_not_named_twice() -> None:
+    fault = '{"what": "Beam 3, attempt 2: the dose is zero.", "remedy": "Look.", "where": "/d"}'
+    line = narrate("c", "beam 3 attempt 2: collected → failed", fault)
+    assert line == Line("WARNING", "c", "3", "attempt 2 failed: the dose is zero. Look.")
