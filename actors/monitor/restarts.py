@@ -10,7 +10,7 @@ from typing import Protocol
 from actors.monitor.alarms import Condition
 
 WINDOW_S = 600.0
-MANY_RESTARTS = 3
+MANY_CRASHES = 3
 MANY_LETTERS = 100
 
 
@@ -20,17 +20,17 @@ class Incarnations(Protocol):
     @property
     def id(self) -> str: ...
     @property
-    def restarts(self) -> int: ...
+    def crashes(self) -> int: ...
     @property
     def last_cause(self) -> str: ...
 
 
 @dataclass(slots=True)
 class Unrest:
-    """Restarts and dead letters of the last minutes. ``now`` is monotonic seconds."""
+    """Crashes and dead letters of the last minutes. ``now`` is monotonic seconds."""
 
     _known: dict[str, int] = field(default_factory=dict)
-    _restarts: dict[str, deque[float]] = field(default_factory=dict)
+    _crashes: dict[str, deque[float]] = field(default_factory=dict)
     _letters: deque[tuple[float, int]] = field(default_factory=deque)
 
     def conditions(self, actors: Iterable[Incarnations], dead_letters: int, now: float) -> dict[str, Condition]:
@@ -38,10 +38,10 @@ class Unrest:
         found = {}
         for actor in actors:
             recent = self._count(actor, now)
-            if recent >= MANY_RESTARTS:
+            if recent >= MANY_CRASHES:
                 text = (
-                    f"{actor.id} was restarted {recent} times in {WINDOW_S / 60:.0f} minutes; the last cause: "
-                    f"{actor.last_cause or 'none was told'}. Look into the log, and report it."
+                    f"{actor.id} crashed {recent} times in {WINDOW_S / 60:.0f} minutes; the last cause: "
+                    f"{actor.last_cause}. Look into the log, and report it."
                 )
                 found[f"actor:{actor.id}"] = Condition(text, actor.last_cause)
         lost = self._lost(dead_letters, now)
@@ -51,17 +51,17 @@ class Unrest:
         return found
 
     def _count(self, actor: Incarnations, now: float) -> int:
-        """Restarts of the actor within the window."""
-        more = actor.restarts - self._known.get(actor.id, 0)
-        self._known[actor.id] = actor.restarts
-        if more <= 0 and actor.id not in self._restarts:
+        """Crashes of the actor within the window."""
+        more = actor.crashes - self._known.get(actor.id, 0)
+        self._known[actor.id] = actor.crashes
+        if more <= 0 and actor.id not in self._crashes:
             return 0
-        times = self._restarts.setdefault(actor.id, deque())
+        times = self._crashes.setdefault(actor.id, deque())
         times.extend([now] * max(more, 0))
         while times and now - times[0] > WINDOW_S:
             times.popleft()
         if not times:
-            del self._restarts[actor.id]
+            del self._crashes[actor.id]
         return len(times)
 
     def _lost(self, total: int, now: float) -> int:

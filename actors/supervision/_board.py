@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from actors.supervision._core import Phase
 
@@ -18,6 +18,8 @@ class ActorStatus:
     epoch: int
     restarts: int
     """Incarnations beyond the first, since the system started."""
+    crashes: int
+    """Its own; the other restarts shared the fate of an actor beside it."""
     last_cause: str
     """Why the latest incarnation that crashed did, in one line; empty if none did."""
 
@@ -34,17 +36,17 @@ class Board:
         with self._lock:
             row = self._rows.get(path)
             if row is None:
-                self._rows[path] = ActorStatus(path, phase, epoch, 0, "")
+                self._rows[path] = ActorStatus(path, phase, epoch, 0, 0, "")
                 return
             again = int(row.epoch not in {0, epoch})
             self._restarts += again
-            self._rows[path] = ActorStatus(path, phase, epoch, row.restarts + again, row.last_cause)
+            self._rows[path] = replace(row, phase=phase, epoch=epoch, restarts=row.restarts + again)
 
     def note_crash(self, path: str, cause: str) -> None:
         with self._lock:
             row = self._rows.get(path)
             if row is not None:
-                self._rows[path] = ActorStatus(path, row.phase, row.epoch, row.restarts, cause)
+                self._rows[path] = replace(row, crashes=row.crashes + 1, last_cause=cause)
 
     def drop(self, path: str) -> None:
         """The actor and all below it are gone for good."""

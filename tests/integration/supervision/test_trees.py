@@ -122,6 +122,7 @@ def test_rest_for_one_restarts_those_after(grow, probe):
     wait_until(lambda: len(probe.received) == 7)
     assert list(probe.received) == ["+a", "+b", "+c", "-b", "-c", "+b", "+c"]
     assert {row.id: row.restarts for row in system.snapshot()} == {"root": 0, "root/a": 0, "root/b": 1, "root/c": 1}
+    assert [row.id for row in system.snapshot() if row.crashes] == ["root/b"], "who shares its fate did not crash"
 
 
 @pytest.mark.promise("P35")

@@ -184,12 +184,12 @@ def test_this_machine_can_be_read() -> None:
 @dataclass(frozen=True)
 class Row:
     id: str
-    restarts: int
+    crashes: int
     last_cause: str = "KeyError: 3"
 
 
 @pytest.mark.promise("P35")
-def test_an_actor_that_restarts_again_and_again_is_an_alarm_until_it_is_calm() -> None:
+def test_an_actor_that_crashes_again_and_again_is_an_alarm_until_it_is_calm() -> None:
     unrest = Unrest()
     assert unrest.conditions([Row("root/a", 0)], 0, 0.0) == {}
     assert unrest.conditions([Row("root/a", 2)], 0, 10.0) == {}

@@ -239,10 +239,11 @@ def test_the_board_counts_restarts_and_forgets():
     board.note_crash("root/a", "why")
     board.note_crash("unknown", "why")
     first = board.snapshot()[0]
-    assert (first.id, first.phase, first.epoch, first.restarts, first.last_cause) == (
+    assert (first.id, first.phase, first.epoch, first.restarts, first.crashes, first.last_cause) == (
         "root/a",
         Phase.STARTING,
         2,
+        1,
         1,
         "why",
     )
