@@ -155,12 +155,12 @@ def show(conf: Path | None, case: str, *, as_json: bool) -> None:
 
 def explain(conf: Path | None, case: str, *, as_json: bool) -> None:
     """Why a case is where it is."""
-    from actors.cli.why import why
+    from actors.cli.why import halting, why
 
     site = Site(conf, os.environ)
-    row = site.case(case)
-    halted = " ".join(alarm.text for alarm in site.reader.alarms() if alarm.alarm.startswith("disk:"))
-    sentence = why(row, running=site.holder is not None, results=site.settings.results.dir, halted=halted)
+    row, holder = site.case(case), site.holder
+    halted = halting(_alarms(site, _live(site, holder)))
+    sentence = why(row, running=holder is not None, results=site.settings.results.dir, halted=halted)
     say({"case": row.case, "state": str(row.state), "why": sentence}, f"{row.case}: {sentence}", as_json=as_json)
 
 
@@ -192,6 +192,13 @@ def _copy(pieces: Iterator[bytes]) -> None:
     decode = codecs.getincrementaldecoder("utf-8")("backslashreplace").decode
     for piece in pieces:
         _write(decode(piece))
+
+
+def _alarms(site: Site, live: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """(id, text) of those that stand; a full disk may keep the newest out of the ledger."""
+    if live is not None and live.get("alarms") is not None:
+        return [(alarm["id"], alarm["text"]) for alarm in live["alarms"]]
+    return [(alarm.alarm, alarm.text) for alarm in site.reader.alarms()]
 
 
 def _live(site: Site, holder: Holder | None) -> dict[str, Any] | None:

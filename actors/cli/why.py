@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from messages.ledger import BeamRow, CaseRow
@@ -61,7 +62,8 @@ def _under_way(row: CaseRow, reason: str, halted: str) -> str:
         return f"Every beam is verified ({_count(row)}); the result is being published{_because(reason)}."
     groups: dict[str, list[int]] = {}
     for beam in open_beams:
-        groups.setdefault(_beam(beam), []).append(beam.number)
+        told_once = bool(halted) and beam.state in _WAITING
+        groups.setdefault(_beam(beam, reason=not told_once), []).append(beam.number)
     said = ", ".join(f"{_numbered(numbers)} {words}" for words, numbers in groups.items())
     done = len(row.beams) - len(open_beams)
     tail = f"; {done} of {_count(row)} done" if done else ""
@@ -69,14 +71,19 @@ def _under_way(row: CaseRow, reason: str, halted: str) -> str:
     return f"{_capital(said)}{tail}{f'; no new work starts: {_one_line(halted)}' if waits else _because(reason)}."
 
 
-def _beam(beam: BeamRow) -> str:
+def halting(alarms: Iterable[tuple[str, str]]) -> str:
+    """Of the alarms that stand, as (id, text): what keeps all new work from starting; empty: nothing does."""
+    return " ".join(text for id_, text in alarms if id_.startswith("disk:") or id_ == "ledger-write")
+
+
+def _beam(beam: BeamRow, *, reason: bool) -> str:
     """What a beam is at, without its number: beams that are at the same thing are told together."""
     said = _WORDS[beam.state]
     if beam.state is BeamState.RUNNING:
         said += f" on {beam.host}/{beam.gpu} at {beam.progress:.0%}"
     if beam.attempt > 1:
         said += f" in attempt {beam.attempt}"
-    return said + (f" ({_one_line(beam.reason)})" if beam.reason else "")
+    return said + (f" ({_one_line(beam.reason)})" if reason and beam.reason else "")
 
 
 def _numbered(numbers: list[int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from actors.cli.daemon.lock import Holder
 from actors.cli.documents import case_document, case_progress, show_document, status_document
 from actors.cli.failures import CommandError, ExitCode, code_of, lines
 from actors.cli.views import cases_view, short, show_view, status_view
-from actors.cli.why import why
+from actors.cli.why import halting, why
 from actors.errors import MqiError
 from actors.settings import SettingsError
 from messages.faults import Fault
@@ -232,6 +233,16 @@ def test_what_halts_all_new_work_is_said_of_what_waits_for_it() -> None:
     waits, runs = case(S.RUNNING, beam(3, B.INTERPRETED)), case(S.RUNNING, beam(3, B.RUNNING))
     assert "the disk is full" in why(waits, running=True, results=RESULTS, halted="the disk is full")
     assert "the disk is full" not in why(runs, running=True, results=RESULTS, halted="the disk is full")
+    alarms = [("disk:state", "No room."), ("gpu:1", "Hot."), ("ledger-write", "No ledger.")]
+    assert halting(alarms) == "No room. No ledger."
+    told = why(
+        replace(waits, beams=tuple(replace(beam, reason="no new work starts") for beam in waits.beams)),
+        running=True,
+        results=RESULTS,
+        halted="no new work starts",
+    )
+    assert told.count("no new work starts: no new work starts") == 1
+    assert "(no new work" not in told
 
 
 def test_errors_are_one_to_three_lines_with_their_exit_code() -> None:
