@@ -78,7 +78,13 @@ def interpret_beam(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery
     off = sum(layer.off_count for layer in measured.layers)
     whole = len(measured.layers) == len(beam.layers) and not work.partial
     findings = judge_beam(
-        beam.number, measured.deviations, off / max(counts + off, 1), fit, told_apart=told_apart, whole=whole
+        beam.number,
+        measured.deviations,
+        off / max(counts + off, 1),
+        fit,
+        told_apart=told_apart,
+        whole=whole,
+        stopped=measured.stopped,
     )
     amount = amount_of(beam, measured.layers, measured.stopped)
     return BeamOutcome(_written(work, beam, measured, fit), findings, amount)
@@ -121,17 +127,22 @@ def _measure(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery]) -> 
         if not whole:
             stopped.add(part.layer)
         path = planned_path(planned, mode)
-        share = progress_of(layer, planned.mu, whole=whole)
+        share = progress_of(layer, planned.mu, whole=whole, rest=part.resumed)
         layers.append(layer)
-        deviations.append(deviation_of(planned, path, mode, layer, whole=whole))
+        deviations.append(deviation_of(planned, path, mode, layer, whole=whole, rest=part.resumed))
         pairs.append(axis_fit.pairs_of(path, share, layer.positions_mm, layer.count))
     return _Measured(tuple(layers), tuple(deviations), tuple(pairs), frozenset(stopped))
+
+
+def _in_part(work: CaseWork, part: LayerParts) -> bool:
+    """May the delivery's planned scan be only a part of the layer's?"""
+    return len(part.spans) > 1 or (work.partial and (part.last or part.resumed))
 
 
 def _check_scan(work: CaseWork, beam: PlanBeam, part: LayerParts, read: LayerPart) -> None:
     """The planned scan beside the log must be this plan's: another plan of the same study may fit in all else."""
     planned = beam.layers[part.layer - 1]
-    rms = scan_rms(read.scan, planned, work.calibration, part=len(part.spans) > 1 or (work.partial and part.last))
+    rms = scan_rms(read.scan, planned, work.calibration, part=_in_part(work, part))
     if rms is None:
         raise CaseError(
             f"The planned scan of beam {beam.number}, layer {part.layer} has {len(read.scan.records)} records,"

@@ -31,6 +31,8 @@ class LayerParts:
     """Indexes into the beam's spans."""
     last: bool
     """The last layer of a delivery: where a partial treatment may have stopped in the middle."""
+    resumed: bool = False
+    """The first layer of a delivery whose beginning is not at hand: it may be only the rest of the layer."""
 
 
 def cover(beam: int, spans: Sequence[Span], layers: int, *, partial: bool) -> tuple[LayerParts, ...]:
@@ -39,27 +41,32 @@ def cover(beam: int, spans: Sequence[Span], layers: int, *, partial: bool) -> tu
     CaseError ``layer-missing``, ``layer-extra`` or ``layer-doubled`` names beam and layers.
     """
     last = 0
+    resumed = set()
     parts: dict[int, tuple[int, ...]] = {}
     for index, span in enumerate(spans):
         if span.stop > layers:
             raise _error("layer-extra", beam, f"layer {span.stop} was delivered, but the plan has {layers}", span.path)
         if span.start < last:
             raise _error("layer-doubled", beam, f"layer {span.start} was delivered again after layer {last}", span.path)
-        if span.start > last + 1 and not partial:
-            raise _error("layer-missing", beam, f"{_layers(last + 1, span.start - 1)} missing", span.path)
+        if span.start > last + 1:
+            if not partial:
+                raise _error("layer-missing", beam, f"{_layers(last + 1, span.start - 1)} missing", span.path)
+            resumed.add(span.start)
         for layer in range(span.start, span.stop + 1):
             parts[layer] = (*parts.get(layer, ()), index)
         last = span.stop
     if last < layers and not partial:
         raise _error("layer-missing", beam, f"{_layers(last + 1, layers)} missing", spans[-1].path if spans else "")
     stops = {span.stop for span in spans}
-    return tuple(LayerParts(layer, parts[layer], last=layer in stops) for layer in sorted(parts))
+    return tuple(
+        LayerParts(layer, parts[layer], last=layer in stops, resumed=layer in resumed) for layer in sorted(parts)
+    )
 
 
 def check_amount(
     beam: int, part: LayerParts, planned_mu: float, delivered_mu: float, *, partial: bool, where: str
 ) -> bool:
-    """Is the layer whole? (Only where a partial treatment stopped may it be less.)
+    """Is the layer whole? (Only where a partial treatment stopped, or went on from what is not here, may it be less.)
 
     CaseError ``layer-doubled`` (too much for one layer; in parts, over plan + 2 %, however small the layer) or
     ``layer-truncated`` (too little). Smaller deviations are for the verdict.
@@ -71,7 +78,7 @@ def check_amount(
     if excess > allowed:
         raise _error("layer-doubled", beam, f"layer {part.layer} was delivered more than once ({amounts})", where)
     short = -excess > max(_SHORT * planned_mu, FLOOR_MU)
-    if short and not (partial and part.last):
+    if short and not (partial and (part.last or part.resumed)):
         raise _error("layer-truncated", beam, f"layer {part.layer} is not whole ({amounts})", where)
     return not short
 

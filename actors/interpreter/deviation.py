@@ -17,14 +17,20 @@ _CLEARLY_MM = 0.25
 
 
 def deviation_of(
-    planned: PlanLayer, path: PlannedPath, mode: ScanMode, delivered: DeliveredLayer, *, whole: bool
+    planned: PlanLayer,
+    path: PlannedPath,
+    mode: ScanMode,
+    delivered: DeliveredLayer,
+    *,
+    whole: bool,
+    rest: bool = False,
 ) -> LayerDeviation:
-    """Deviation of one delivered layer.
+    """Deviation of one delivered layer; ``whole`` and ``rest`` as ``progress_of`` has them.
 
     Line scanning: distance of each sample to the planned segment under way (by monitor counts). Spot scanning: distance
     to the nearest planned spot. ``missing``: stretches with planned meterset that got no counts.
     """
-    share = progress_of(delivered, planned.mu, whole=whole)
+    share = progress_of(delivered, planned.mu, whole=whole, rest=rest)
     under_way = stretch_at(path, share)
     points = delivered.positions_mm
     if mode is ScanMode.SPOT:
@@ -32,8 +38,8 @@ def deviation_of(
     else:
         distances, stretch = _segments(path, share, under_way, points)
     mu = np.bincount(stretch, weights=delivered.count, minlength=len(path)) * delivered.mu_per_count
-    reached = len(path) if whole else int(under_way.max(initial=0))
-    differences = np.abs(mu - path.mu)[:reached]
+    reached = _reached(path, under_way, whole=whole, rest=rest)
+    differences = np.abs(mu - path.mu)[reached]
     return LayerDeviation(
         layer=planned.number,
         energy_mev=planned.energy_mev,
@@ -43,9 +49,16 @@ def deviation_of(
         mean_mm=float(distances.mean()),
         p95_mm=float(np.percentile(distances, 95)),
         max_mm=float(distances.max()),
-        missing=int((mu[:reached] == 0).sum()),
+        missing=int((mu[reached] == 0).sum()),
         worst_stretch_mu=float(differences.max(initial=0.0)),
     )
+
+
+def _reached(path: PlannedPath, under_way: NDArray[np.intp], *, whole: bool, rest: bool) -> slice:
+    """Stretches that must have got their whole meterset: not the one in which the beam stopped or went on."""
+    if whole:
+        return slice(len(path))
+    return slice(int(under_way.min(initial=len(path))) + 1, len(path)) if rest else slice(int(under_way.max(initial=0)))
 
 
 def _segments(

@@ -43,14 +43,18 @@ def planned_path(layer: PlanLayer, mode: ScanMode) -> PlannedPath:
     )
 
 
-def progress_of(delivered: DeliveredLayer, planned_mu: float, *, whole: bool) -> NDArray[np.float64]:
+def progress_of(
+    delivered: DeliveredLayer, planned_mu: float, *, whole: bool, rest: bool = False
+) -> NDArray[np.float64]:
     """(n,) share of the planned way that is done in the middle of each sample, by monitor counts.
 
-    ``whole``: the layer was finished, so its own sum counts as the whole way; else the planned meterset does.
+    ``whole``: the layer was finished, so its own sum counts as the whole way; else the planned meterset does, from its
+    beginning on, or (``rest``) up to its end.
     """
     middle = np.cumsum(delivered.count) - 0.5 * delivered.count
     total = delivered.counts if whole else planned_mu / delivered.mu_per_count
-    share: NDArray[np.float64] = middle / max(total, 1e-9)
+    begun = max(total - delivered.counts, 0.0) if rest and not whole else 0.0
+    share: NDArray[np.float64] = (begun + middle) / max(total, 1e-9)
     return share
 
 

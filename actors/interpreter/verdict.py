@@ -33,12 +33,23 @@ class Findings:
 
 
 def judge_beam(
-    beam: int, layers: Sequence[LayerDeviation], off_share: float, fit: AxisFit, *, told_apart: bool, whole: bool
+    beam: int,
+    layers: Sequence[LayerDeviation],
+    off_share: float,
+    fit: AxisFit,
+    *,
+    told_apart: bool,
+    whole: bool,
+    stopped: frozenset[int] = frozenset(),
 ) -> Findings:
-    """Findings of one beam; ``whole``: all its layers were delivered, so that its sum can be compared."""
+    """Findings of one beam.
+
+    ``whole``: all its layers were delivered, so that its sum can be compared. ``stopped``: layers that a partial
+    treatment delivered in part; that their MU fall short is no finding, it is what PARTIAL says.
+    """
     findings = Findings()
     _judge_mu(beam, layers, findings, whole=whole)
-    _judge_layers(beam, layers, findings)
+    _judge_layers(beam, layers, findings, stopped)
     findings.judge(off_share, OFF_SHARE, f"Beam {beam}: {off_share:.2%} of the counts came with the beam off.")
     if not told_apart:
         findings.review.append(
@@ -56,9 +67,13 @@ def _judge_mu(beam: int, layers: Sequence[LayerDeviation], findings: Findings, *
         findings.judge(abs(change), BEAM_MU, text)
 
 
-def _judge_layers(beam: int, layers: Sequence[LayerDeviation], findings: Findings) -> None:
+def _judge_layers(beam: int, layers: Sequence[LayerDeviation], findings: Findings, stopped: frozenset[int]) -> None:
     criteria: tuple[tuple[str, Callable[[LayerDeviation], int], Callable[[LayerDeviation], str]], ...] = (
-        ("MU off plan by", _mu_level, lambda one: f"{_mu_change(one):+.1%}"),
+        (
+            "MU off plan by",
+            lambda one: 0 if one.layer in stopped else _mu_level(one),
+            lambda one: f"{_mu_change(one):+.1%}",
+        ),
         ("positions off plan by up to", _position_level, lambda one: f"{one.max_mm:.1f} mm"),
         ("planned spots or segments not delivered:", lambda one: int(one.missing > 0), lambda one: str(one.missing)),
     )

@@ -332,10 +332,25 @@ def test_a_partial_case_may_stop_in_a_layer_and_lack_beams(tmp_path: Path) -> No
     assert [layer.layer for layer in beam.layers] == [1, 2, 3]
     assert beam.layers[2].delivered_mu == pytest.approx(0.5 * beam.layers[2].planned_mu, rel=0.1)
     assert beam.layers[2].max_mm < 1.0
+    assert found.suspect == ()
     stopped, untouched = found.amounts
     assert stopped.layers_left == (3, 4)
     assert (untouched.number, untouched.delivered_mu, untouched.layers_left) == (5, 0.0, (1, 2, 3, 4))
     assert untouched.planned_mu > 1.0
+
+
+@pytest.mark.promise("P3")
+@pytest.mark.parametrize("pattern", ["raster", "L"])
+def test_a_rest_without_its_beginning_is_computed_as_partial(tmp_path: Path, pattern: str) -> None:
+    recipe = replace(SMALL, beams=1, layers=5, pattern=pattern, interruption=Interruption(beam=0, layer=3, share=0.4))  # type: ignore[arg-type]
+    request = request_of(write_case(recipe, tmp_path / "root"), tmp_path / "input", partial=True)
+    found = interpret_case(without(request, 0))
+    (beam,), (amount,) = found.beams, found.amounts
+    assert [layer.layer for layer in beam.layers] == [3, 4, 5]
+    assert amount.layers_left == (1, 2, 3)
+    assert beam.layers[0].delivered_mu == pytest.approx(0.6 * beam.layers[0].planned_mu, rel=0.1)
+    assert max(layer.max_mm for layer in beam.layers) < 1.0
+    assert found.suspect == ()
 
 
 def test_a_qa_plan_is_a_qa_session(tmp_path: Path) -> None:

@@ -78,6 +78,16 @@ def test_a_layer_that_stopped_is_compared_as_far_as_it_went() -> None:
     assert found.delivered_mu == pytest.approx(0.75, rel=1e-3)
 
 
+def test_the_rest_of_a_layer_is_compared_with_the_rest_of_its_way() -> None:
+    layer = along(ZIGZAG)
+    rest = delivered(layer.positions_mm[30:], layer.count[30:])
+    path = planned_path(ZIGZAG, ScanMode.LINE)
+    found = deviation_of(ZIGZAG, path, ScanMode.LINE, rest, whole=False, rest=True)
+    assert (found.max_mm, found.missing) == (pytest.approx(0, abs=1e-9), 0)
+    assert found.worst_stretch_mu < 1e-6
+    assert judged(ZIGZAG, rest, whole=False).max_mm > 4
+
+
 @pytest.mark.promise("P4")
 def test_the_share_of_beam_off_counts_is_reported() -> None:
     layer = along(ZIGZAG)
