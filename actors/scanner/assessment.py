@@ -250,13 +250,23 @@ def _undelivered(beam: BeamFacts, deliveries: tuple[DeliveryFacts, ...]) -> list
 def _stopped_at(part: DeliveryFacts, parts: list[DeliveryFacts]) -> float | None:
     """Share at which the last layer of a delivery was left for good; None: it was not, or is not known."""
     layer = part.source.stop_layer
-    last, first = part.share(layer), part.share(part.source.start_layer)
+    last, first = part.share(layer), _first_share(part, parts)
     if last is None or first is None:
         return None
     others = [other for other in parts if other is not part and layer in _span(other)]
-    whole = min(1.0, first) if part.source.start_layer != layer and not others else 1.0
+    whole = first if part.source.start_layer != layer and not others else 1.0
     total = last + sum(other.share(layer) or 1.0 for other in others)
     return total if total < STOPPED_SHARE * whole else None
+
+
+def _first_share(part: DeliveryFacts, parts: list[DeliveryFacts]) -> float | None:
+    """What a whole layer of this delivery amounts to, by its first layer: 1 at most, and where that is only a rest."""
+    start = part.source.start_layer
+    own = part.share(start)
+    if own is None:
+        return None
+    total = own + sum(other.share(start) or 0.0 for other in parts if other is not part and start in _span(other))
+    return 1.0 if start > 1 and total < STOPPED_SHARE else min(1.0, total)
 
 
 def _span(delivery: DeliveryFacts) -> range:

@@ -103,6 +103,17 @@ def test_a_last_layer_left_half_way_was_not_delivered() -> None:
     assert whole.standing is Standing.WHOLE
 
 
+@pytest.mark.promise("P3")
+def test_a_delivery_that_begins_with_the_rest_of_a_layer_can_be_stopped_again() -> None:
+    """Layer 2 came in two parts; what its second part holds of it says nothing about how much a whole layer is."""
+    first = delivery(5, 1, 2, minutes=4, shares={1: 1.0, 2: 0.4})
+    second = delivery(5, 2, 4, minutes=9, shares={2: 0.6, 4: 0.7})
+    (case,) = assessed(survey((WHOLE_PLAN,), delivery(3, 1, 6), first, second))
+    assert (case.standing, case.sentence) == (Standing.SHORT, "beam 5 'B5': layer 4 was stopped at 70% of its MU")
+    (case,) = assessed(survey((WHOLE_PLAN,), delivery(3, 1, 6), second))
+    assert "layer 4 was stopped at 70%" in case.sentence
+
+
 def test_a_beam_of_too_little_mu_throughout_is_not_taken_for_a_stop() -> None:
     weak = delivery(5, 1, 4, minutes=4, shares={1: 0.5, 4: 0.5})
     (case,) = assessed(survey((WHOLE_PLAN,), delivery(3, 1, 6), weak))
