@@ -119,6 +119,7 @@ class Case(Actor):
         self._view = CaseView(case, doing=Doing.READING)
         self._numbers = count(1)
         self._pending: dict[str, _Pending] = {}
+        self._said = ""
 
     def started(self) -> None:
         self.watch(self._scheduler)
@@ -222,8 +223,10 @@ class Case(Actor):
         return events.verify_failed(self._view, beam, fault, self._ways.policy)
 
     def _note(self, level: str, beam: Beam | None, text: str) -> None:
+        """A line of the case; what was said last is not repeated while it is tried again."""
         names = {"case": self._view.case} | ({"beam": str(beam.number)} if beam else {})
-        self.log.bind(**names).log(level, "{}", text)
+        self.log.bind(**names).log("DEBUG" if text == self._said else level, "{}", text)
+        self._said = text
 
     def _task_failed(self, failed: TaskFailed) -> tuple[fx.Effect, ...]:
         self._note("WARNING", None, f"{failed.name}: {failed.error}")

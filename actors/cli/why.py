@@ -59,7 +59,8 @@ def _under_way(row: CaseRow, reason: str, halted: str) -> str:
         return f"It waits to be interpreted{_because(reason)}."
     open_beams = [beam for beam in row.beams if beam.state is not BeamState.DONE]
     if not open_beams:
-        return f"Every beam is verified ({_count(row)}); the result is being published{_because(reason)}."
+        room = f"; there is no room: {_one_line(halted)}" if halted else _because(reason)
+        return f"Every beam is verified ({_count(row)}); the result is being published{room}."
     groups: dict[str, list[int]] = {}
     for beam in open_beams:
         told_once = bool(halted) and beam.state in _WAITING

@@ -95,6 +95,8 @@ class GpuWorker(Actor):
         """Key → request id and lane of its transfer."""
         self._asking: list[GetAttempt] = []
         """Asked before the ledger had answered."""
+        self._said: dict[str, str] = {}
+        """Key → what the log has of it last."""
         self._told: Standing | None = None
         self._noted: tuple[str, str, str] | None = None
 
@@ -154,14 +156,14 @@ class GpuWorker(Actor):
             case WriteRefused():
                 final = message.fault.kind in REFUSED_FOR_GOOD
                 # a ledger that cannot be written says so itself, once for all who wait
-                self.log.log("WARNING" if final else "DEBUG", "{}: not written: {}", key, message.fault)
+                self._note("WARNING" if final else "DEBUG", key, f"not written: {message.fault}")
                 return lease.change(key, now, lambda a: facts.write_refused(a, for_good=final))
             case FilesMoved():
                 self._moving.pop(key, None)
                 return lease.change(key, now, lambda a: facts.files_moved(a, message.files))
             case MoveFailed():
                 self._moving.pop(key, None)
-                self.log.warning(f"{key}: {message.fault}")
+                self._note("WARNING", key, str(message.fault))
                 return lease.change(key, now, lambda a: facts.move_failed(a, message.fault))
             case AttemptsReport():
                 return self._read(key, message, now)
@@ -188,10 +190,10 @@ class GpuWorker(Actor):
             case JobGone():
                 return change(message.key, now, lambda a: facts.job_gone(a, message.evidence))
             case LaunchFailed() if ours:
-                self.log.warning(f"{message.key}: {message.fault}")
+                self._note("WARNING", message.key, str(message.fault))
                 return change(message.key, now, lambda a: facts.launch_failed(a, message.fault))
             case KillFailed() if ours:
-                self.log.warning(f"{message.key}: {message.fault}")
+                self._note("WARNING", message.key, str(message.fault))
                 return change(message.key, now, facts.kill_failed)
         return ()
 
@@ -289,12 +291,19 @@ class GpuWorker(Actor):
             case fx.Watch(key, offset):
                 self._control.tell(WatchJob(self.address, key, self._attempt(key).run_dir, offset))
             case fx.Kill(key, reason):
-                self.log.warning(f"{key}: its processes are ended: {reason}")
+                self._note("WARNING", key, f"its processes are ended: {reason}")
                 run_dir = self._attempt(key).run_dir
                 self._control.tell(KillJob(self._request(key), self.address, key, run_dir, reason))
             case fx.Launch(key):
                 job = job_of(self._attempt(key), asked=self._lease.asked)
                 self._control.tell(LaunchJob(self._request(key), self.address, job))
+
+    def _note(self, level: str, key: str, text: str) -> None:
+        """A line of the attempt's beam; what was said last of it is not repeated while it is tried again."""
+        names = dict(zip(("case", "beam", "attempt"), key.rsplit("/", 2), strict=False))
+        level = "DEBUG" if self._said.get(key) == text else level
+        self._said = {known: self._said[known] for known in self._said if known in self._lease.attempts} | {key: text}
+        self.log.bind(**names).log(level, "attempt {}: {}", names.get("attempt", ""), text)
 
     def _attempt(self, key: str) -> Attempt:
         return self._lease.attempts[key]

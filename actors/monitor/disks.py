@@ -17,6 +17,7 @@ class Disk:
     """One disk that new work needs, and what was last seen of it."""
 
     label: str
+    """Which folder, and of which host where it is a host's: ``results``, ``workspace:gpu1``."""
     path: str
     min_free_gb: float
     free_gb: float | None = None
@@ -37,10 +38,12 @@ class Disk:
         """What is wrong with it, where, what to do; empty when nothing is."""
         if not self.low:
             return ""
+        kind, _, host = self.label.partition(":")
+        folder = f"The {kind} folder {self.path}{f' of host {host}' if host else ''}"
         if self.fault:
-            return f"The {self.label} folder {self.path} cannot be judged: {self.fault}. New work waits for it."
+            return f"{folder} cannot be judged: {self.fault}. New work waits for it."
         return (
-            f"The {self.label} folder {self.path} has {self.free_gb:.1f} GB free, less than {self.min_free_gb:g} GB. "
+            f"{folder} has {self.free_gb:.1f} GB free, less than {self.min_free_gb:g} GB. "
             "New work waits, running work goes on; make room and all goes on by itself."
         )
 

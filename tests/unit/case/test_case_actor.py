@@ -111,6 +111,18 @@ def test_a_case_that_is_wrong_is_alarmed_and_withdrawn_everywhere(tmp_path: Path
     assert bench.ended
 
 
+@pytest.mark.promise("P37")
+def test_what_stays_wrong_is_told_once(tmp_path: Path, log_lines: list[str]) -> None:
+    bench = Bench(tmp_path)
+    fault = Fault("There is no room", blame=Blame.OURS, kind="disk-full")
+    for _ in range(3):
+        bench.tell(ComputeFailed(bench.compute.all(Compute)[-1].request_id, fault))
+        bench.timers.advance(10.0)
+        bench.deliver()
+    assert len(bench.compute.all(Compute)) == 4, "it is tried again"
+    assert [line for line in log_lines if "no room" in line and "WARNING" in line] == ["WARNING There is no room"]
+
+
 def test_what_the_ledger_refuses_is_told_again_or_read_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.tell(Computed(bench.compute.expect(Compute, 0.0).request_id, an_interpretation(1, 2)))

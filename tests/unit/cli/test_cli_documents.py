@@ -233,6 +233,8 @@ def test_what_halts_all_new_work_is_said_of_what_waits_for_it() -> None:
     waits, runs = case(S.RUNNING, beam(3, B.INTERPRETED)), case(S.RUNNING, beam(3, B.RUNNING))
     assert "the disk is full" in why(waits, running=True, results=RESULTS, halted="the disk is full")
     assert "the disk is full" not in why(runs, running=True, results=RESULTS, halted="the disk is full")
+    ready = case(S.RUNNING, beam(3, B.DONE))
+    assert "no room: the disk is full." in why(ready, running=True, results=RESULTS, halted="the disk is full")
     alarms = [("disk:state", "No room."), ("gpu:1", "Hot."), ("ledger-write", "No ledger.")]
     assert halting(alarms) == "No room. No ledger."
     told = why(

@@ -264,13 +264,15 @@ def test_answers_to_an_earlier_incarnation_are_dropped() -> None:
     bench.order(PutFiles, bench.lane)
 
 
-def test_a_move_that_failed_is_tried_again_on_a_lane() -> None:
+def test_a_move_that_failed_is_tried_again_on_a_lane_and_told_once(log_lines: list[str]) -> None:
     bench = Bench().recovered()
     bench.tell(RunBeam(a_request(), bench.case))
     bench.written(OpenAttempt)
-    bench.tell(MoveFailed(bench.order(PutFiles, bench.lane).request_id, LINK))
-    bench.pass_time(1.0)
+    for _ in range(3):
+        bench.tell(MoveFailed(bench.order(PutFiles, bench.lane).request_id, LINK))
+        bench.pass_time(10.0)
     bench.order(PutFiles, bench.lane)
+    assert [line for line in log_lines if LINK.what in line and "WARNING" in line] == [f"WARNING attempt 1: {LINK}"]
 
 
 def test_questions_are_answered_once_the_ledger_has_been_read() -> None:

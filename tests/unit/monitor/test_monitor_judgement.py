@@ -188,6 +188,11 @@ class Row:
     last_cause: str = "KeyError: 3"
 
 
+def test_the_workspace_of_a_host_is_named_as_such() -> None:
+    text = Disk("workspace:gpu1", "/data/mqi", 20.0).seen(1).text
+    assert text.startswith("The workspace folder /data/mqi of host gpu1 has 0.0 GB free, less than 20 GB.")
+
+
 @pytest.mark.promise("P35")
 def test_an_actor_that_crashes_again_and_again_is_an_alarm_until_it_is_calm() -> None:
     unrest = Unrest()
