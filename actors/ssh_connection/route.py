@@ -132,7 +132,9 @@ class Route:
                 code = channel.exit_code(_END_S)
                 if code is None:
                     raise self.link.broken("the script's end was not told")
-            except MqiError as error:
+            except troubles.LinkError as error:
+                if channel.open:  # it is not the script that ended, but the link that stalls
+                    raise self.silent() from error
                 raise self._ended(channel, where) or error from error
             if code:
                 raise refusals.of_script(self.host, self.workspace, where, code, channel.errors)

@@ -60,8 +60,9 @@ def proxied_lane(workspace: Path, patience: Patience = IMPATIENT, **options: Any
 @contextmanager
 def another_lane(host: FarHost) -> Iterator[FarHost]:
     """A second lane to the same server and workspace."""
-    with _lane(host.server.target(), host.workspace) as lane:
-        yield FarHost(lane, lane, host.workspace, server=host.server)
+    port = host.proxy.port if host.proxy else host.server.port
+    with _lane(host.server.target(port=port), host.workspace) as lane:
+        yield FarHost(lane, lane, host.workspace, server=host.server, proxy=host.proxy)
 
 
 def _beside(workspace: Path) -> Path:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from actors.ssh_connection import lane
 from actors.ssh_connection.route import CHUNK
+from actors.supervision import Backoff
 from messages.faults import Blame
-from tests.kit.lanes import FarHost, proxied_lane
+from messages.files import AbandonMove
+from tests.kit.lanes import FarHost, another_lane, proxied_lane
 from tests.kit.moves import beside, contents, fetch, gathered, moved, noise, put, refused, written
 from tests.kit.waiting import wait_until
 
@@ -21,7 +24,8 @@ ONE_LOGIN = 20_000
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Iterator[FarHost]:
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FarHost]:
+    monkeypatch.setattr(lane, "REOPENED", Backoff(0.2, 1.0))
     with proxied_lane(tmp_path / "workspace") as host:
         yield host
 
@@ -203,6 +207,69 @@ def test_what_spoils_here_is_detected_and_fetched_again(host: FarHost, tmp_path:
     assert refused(host, move.begin()).fault.kind == "hash-mismatch"
     assert not move.target.exists()
     moved(host, move.begin())
+    move.check()
+
+
+def test_an_abandoned_move_leaves_nothing_on_either_side(move: Move) -> None:
+    move.host.link.bytes_per_s = 4e6
+    request = move.begin()
+    move.reaches(0.2)
+    move.host.lane.tell(AbandonMove(request))
+    wait_until(lambda: beside(move.target) == [], 20, "what it left is gone")
+    move.host.link.bytes_per_s = None
+    moved(move.host, move.begin())
+    move.check()
+    assert not [news for news in move.host.probe.received if getattr(news, "request_id", "") == request]
+
+
+@pytest.mark.promise("P25")
+@pytest.mark.parametrize("harm", [lambda path: os.truncate(path, 10), lambda path: path.write_bytes(bytes(7_000_000))])
+def test_a_file_that_changes_while_it_is_fetched_is_not_taken(
+    host: FarHost, tmp_path: Path, harm: Callable[[Path], object]
+) -> None:
+    move = Move(host, "down", tmp_path)
+    host.link.bytes_per_s = 4e6
+    request = move.begin()
+    move.reaches(0.2)
+    harm(move.source / "ct/big.raw")
+    fault = refused(host, request).fault
+    assert fault.kind in ("source-differs", "hash-mismatch")
+    assert not move.target.exists()
+    host.link.bytes_per_s = None
+    moved(host, move.begin())
+    assert contents(move.target) == contents(move.source)
+
+
+@pytest.mark.promise("P25")
+def test_a_file_that_shrinks_while_it_is_sent_is_not_taken(host: FarHost, tmp_path: Path) -> None:
+    move = Move(host, "up", tmp_path)
+    host.link.bytes_per_s = 4e6
+    request = move.begin()
+    move.reaches(0.2)
+    os.truncate(move.source / "ct/big.raw", 10)
+    assert refused(host, request).fault.kind == "source-differs"
+    assert not move.target.exists()
+
+
+@pytest.mark.promise("P25")
+def test_what_was_fetched_before_is_proven_and_never_replaced(host: FarHost, tmp_path: Path) -> None:
+    move = Move(host, "down", tmp_path)
+    first = moved(host, move.begin())
+    carried = host.link.carried
+    assert moved(host, move.begin()).files == first.files
+    assert host.link.carried - carried < 2 * ONE_LOGIN
+    _flip(move.target / "ct/big.raw")
+    assert refused(host, move.begin()).fault.kind == "target-differs"
+    (move.target / "more").write_text("more")
+    assert refused(host, move.begin()).fault.kind == "target-differs"
+
+
+@pytest.mark.promise("P25")
+def test_two_lanes_that_fetch_to_one_place_do_not_hurt_each_other(host: FarHost, tmp_path: Path) -> None:
+    move = Move(host, "down", tmp_path)
+    with another_lane(host) as other:
+        for request in [(lane, fetch(lane, move.source, move.target)) for lane in (host, other)]:
+            moved(*request)
     move.check()
 
 
