@@ -239,6 +239,7 @@ class SshControl(Actor):
     def _order_done(self, done: Answer | Undone) -> None:
         self._busy -= 1
         if isinstance(done, Undone):
+            self.log.debug("{}: an order is to be done again: {}", self._host, done.fault)
             self._waiting.appendleft(done.order)
             if self._remote is not None:
                 self._remote.link.cut()

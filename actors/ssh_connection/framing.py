@@ -22,11 +22,14 @@ def begin_mark(word: str) -> bytes:
     return f"mqi-begin-{word}\n".encode()
 
 
-def command(script: str, word: str) -> bytes:
-    """A script for a shell that goes on reading afterwards. Marks stand on both outputs; no input but nothing."""
+def command(script: str, word: str, prelude: str = "") -> bytes:
+    """A script for a shell that goes on reading afterwards. Marks stand on both outputs; no input but nothing.
+
+    What the ``prelude`` defines stays with the shell.
+    """
     begin = f"printf 'mqi-begin-%s\\n' {word}"
     end = f"printf '\\nmqi-end-%s %s\\n' {word} \"$1\""
-    return _text(f"{{\n{begin}\n{begin} >&2\n(\n{script}\n) </dev/null\nset -- $?\n{end}\n{end} >&2\n}}\n")
+    return _text(f"{{\n{prelude}\n{begin}\n{begin} >&2\n(\n{script}\n) </dev/null\nset -- $?\n{end}\n{end} >&2\n}}\n")
 
 
 def stream(script: str, word: str) -> bytes:

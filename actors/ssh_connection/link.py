@@ -47,6 +47,8 @@ class Link:
         self.target = target
         self._connection = connection
         self._sessions = Sessions(sessions)
+        self._opening = threading.Lock()
+        """Paramiko keeps one exception for all who open at once: the one who did not fail may get it."""
 
     @property
     def transport(self) -> paramiko.Transport:
@@ -67,19 +69,26 @@ class Link:
         self._connection.close()
 
     def run(
-        self, script: str, *, stdin: bytes | None = None, timeout_s: float, cancel: Callable[[], bool] = _never
+        self,
+        script: str,
+        *,
+        stdin: bytes | None = None,
+        timeout_s: float,
+        cancel: Callable[[], bool] = _never,
+        prelude: str = "",
     ) -> Outcome:
         """Run ``script`` under /bin/sh and wait for its end. ``cancel`` is asked several times a second.
 
-        With ``stdin`` the script reads these bytes; without, nothing. Raises MqiError: ``link-lost``,
+        With ``stdin`` the script reads these bytes; without, nothing. ``prelude`` is shell text that the script builds
+        on; it crosses the link only where the shell does not have it yet. Raises MqiError: ``link-lost``,
         ``command-timeout`` (the script may still run), ``session-refused``, ``shell-unfit``.
         """
         limit = Limit(self, timeout_s, cancel)
         if stdin is not None:
-            return self._run_alone(script, stdin, limit)
+            return self._run_alone(f"{prelude}\n{script}", stdin, limit)
         shell = self._shell(limit)
         try:
-            outcome = shell.run(script, limit)
+            outcome = shell.run(script, limit, prelude)
         except BaseException:
             shell.close()
             raise
@@ -142,8 +151,9 @@ class Link:
         guard.daemon = True
         guard.start()
         try:
-            raw = self.transport.open_session(timeout=seconds)
-            raw.exec_command(framing.BECOME_SH)
+            with self._opening:
+                raw = self.transport.open_session(timeout=seconds)
+                raw.exec_command(framing.BECOME_SH)
         except paramiko.ChannelException as error:
             self._sessions.give_back()
             if limit.refused(alone=self._sessions.alone):
@@ -160,4 +170,4 @@ class Link:
     def broken(self, why: str) -> MqiError:
         """The fault for an answer that did not come."""
         reason = self.transport.get_exception() if not self.alive else None
-        return troubles.lost(self.target.host, f"{why}: {reason}" if reason else why)
+        return troubles.lost(self.target.host, f"{why}: {reason}" if str(reason or "") else why)

@@ -44,8 +44,9 @@ class Remote:
 
     def call(self, function: str, *words: str, timeout_s: float = ANSWER_WITHIN_S, before: str = "") -> _Lines:
         """(first word, the rest) of every line of the answer. No word is ever evaluated."""
-        script = f"{prelude(self.workspace, self.boot_id)}\n{before}{function} {' '.join(map(shlex.quote, words))}"
-        return lines_of(self.link.run(script, timeout_s=timeout_s, cancel=self.cancelled).text)
+        script = f"{before}\n{function} {' '.join(map(shlex.quote, words))}"
+        known = prelude(self.workspace, self.boot_id)
+        return lines_of(self.link.run(script, timeout_s=timeout_s, cancel=self.cancelled, prelude=known).text)
 
     def look(self, run_dir: str, key: str, *, everybody: bool = False) -> Facts:
         """At a run as a whole; ``everybody``: also who lives of it, whatever else is found."""

@@ -20,16 +20,19 @@ class Shell:
         self._link = link
         self._channel = channel
         self._fresh = True
+        self._prelude = ""
 
     @property
     def usable(self) -> bool:
         return self._channel.open
 
-    def run(self, script: str, limit: Limit) -> Outcome:
+    def run(self, script: str, limit: Limit, prelude: str = "") -> Outcome:
+        """Run ``script``, after ``prelude`` if that was not the last one here."""
         word = framing.nonce()
         fresh, self._fresh = self._fresh, False
         self._channel.forget_errors()
-        self._channel.write(framing.command(script, word), limit.left_s)
+        fresh_prelude, self._prelude = prelude if prelude != self._prelude else "", prelude
+        self._channel.write(framing.command(script, word, fresh_prelude), limit.left_s)
         output = bytearray()
         for block in self._channel.blocks(limit):
             output += block

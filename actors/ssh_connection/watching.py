@@ -152,7 +152,7 @@ class Watch:
     def loop(self, remote: Remote, tell: Callable[[Observed], None], ended: Callable[[], bool]) -> None:
         """Until ``ended``. Raises LinkError when the link is lost, or nothing was heard for too long."""
         script = f"{prelude(remote.workspace, remote.boot_id)}\n{watch_loop()}"
-        channel = remote.link.channel(script, cancel=ended)
+        channel = remote.link.channel(script, timeout_s=remote.link.target.patience.session_s, cancel=ended)
         try:
             talk = _Talk(channel, remote, ended)
             for run in self._runs.values():
