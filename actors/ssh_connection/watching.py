@@ -27,8 +27,8 @@ from messages.jobs import JobObserved, Observation, UnwatchJob, WatchJob
 BEGINS_WITHIN_S = 10.0
 """A claim that is neither locked nor begun for so long is voided: a stalled wrapper then never begins."""
 _YOUNG_S = 2.0
-_YOUNG_TICK_S, _TICK_S, _HEARTBEAT_S = 0.025, 0.1, 5.0
-_LOGS_S = 0.2
+_YOUNG_TICK_S, _TICK_S, _HEARTBEAT_S = 0.025, 0.15, 5.0
+_LOGS_S = 0.3
 _FULL_LOOK_S = 5.0
 """A run whose wrapper is known to live is looked at as a whole so often, and whenever its wrapper ends."""
 _OFTEN_S, _SELDOM_S = 0.1, 0.5
