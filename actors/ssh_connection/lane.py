@@ -23,13 +23,17 @@ from messages.files import FileProof, PutFiles
 REOPENED = Backoff(min_s=1.0, max_s=60.0, jitter=0.2)
 """Between two attempts to connect: a host that is away is not stormed, whoever orders moves."""
 TRIES = 4
-"""Of one move without a byte gained; then whoever ordered it is told, and may order it again later."""
+"""Of one move without a byte gained; then whoever ordered it is told, and may order it again later. Of a host that
+could not be reached so often, each order asks once."""
 _PAUSE_S = 0.5
 _SESSIONS = 3
 
 
 class SshLane(Lane):
     """Moves files to and from runs of one host; ``workspace`` is the only place it touches there.
+
+    Only regular files are moved. A symbolic link is never followed: one that a manifest names is refused, any other
+    is left out, as are devices, pipes and sockets.
 
     A lost link never crashes it, for its siblings would be restarted with it: it connects anew, goes on where the
     move stopped, and answers MoveFailed (blame HOST) when that does not help.
@@ -68,7 +72,7 @@ class SshLane(Lane):
                 if scope.cancelled:
                     raise Stopped from error
                 vain = 1 if tally.landed > landed else vain + 1
-                if not self._mends(error) or vain >= TRIES:
+                if not self._mends(error) or max(vain, self._failures) >= TRIES:
                     raise
                 self.log.info(f"{error.fault.what} The move goes on where it stopped.")
             if vain > 1 and scope.wait(_PAUSE_S * vain):

@@ -12,7 +12,6 @@ import pytest
 
 from messages.files import AbandonMove, FetchFiles, FileProof, FilesMoved, MoveFailed, PutFiles
 from tests.kit.hosts import KINDS, Host
-from tests.kit.lanes import ssh_lane
 from tests.kit.waiting import wait_until
 
 ODD_NAMES = (
@@ -26,12 +25,9 @@ ODD_NAMES = (
 )
 
 
-LANES = {**KINDS, "ssh": ssh_lane}
-
-
-@pytest.fixture(params=sorted(LANES))
+@pytest.fixture(params=sorted(KINDS))
 def host(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
-    with LANES[request.param](tmp_path / "workspace") as host:
+    with KINDS[request.param](tmp_path / "workspace") as host:
         yield host
 
 
