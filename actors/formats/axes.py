@@ -50,4 +50,4 @@ def _turn(degrees: float) -> tuple[float, float]:
 
 
 def _clean(value: float) -> float:
-    return round(value) + 0.0 if isclose(value, round(value), abs_tol=1e-15) else value
+    return round(value) + 0.0 if isclose(value, round(value), rel_tol=0.0, abs_tol=1e-15) else value
