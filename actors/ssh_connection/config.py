@@ -83,8 +83,9 @@ class _Lookup:
             parts = _HOP.match(text.strip().removeprefix("ssh://"))
             if parts is None:
                 raise self._unusable(f"ProxyJump {jump!r} is not understood", "Write it as [user@]host[:port].")
-            hop_options = self._config.lookup(parts["six"] or parts["name"])
-            if not found:
+            name = parts["six"] or parts["name"]
+            hop_options = self._config.lookup(name)
+            if not found and hop_options.get("proxyjump") != name:  # "Host *" names it for itself, too
                 found += self._jumps(hop_options, depth + 1)
             port = int(parts["port"]) if parts["port"] else None
             found.append(self._hop(hop_options, parts["user"] or "", port, None))

@@ -69,7 +69,7 @@ def complained(errors: bytes, word: str) -> bytes | None:
 def heard(output: bytes) -> str:
     """The first line of what a login said instead, for people."""
     text = output.decode("utf-8", "replace").strip()
-    return text.splitlines()[0][:200] if text else ""
+    return text.splitlines()[0].strip()[:200] if text else ""
 
 
 def _text(script: str) -> bytes:
