@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 
@@ -65,16 +67,39 @@ def show_view(case: dict[str, Any]) -> str:
                 attempt["launched"] or "",
                 attempt["ended"] or "",
                 attempt["outcome"],
-                short(attempt["evidence"], 100),
+                short(_evidence(attempt["evidence"]), 100),
             )
             for attempt in case["attempts"]
         ],
     )
     events = "\n".join(
-        f"{event['at']}  {event['what']}  {short(event['detail'], 160)}".rstrip() for event in case["events"]
+        f"{event['at']}  {event['what']}  {short(_evidence(event['detail']), 160)}".rstrip() for event in case["events"]
     )
-    verdict = f"verdict {case['verdict']}" if case["verdict"] else ""
+    verdict = _verdict(case["verdict"])
     return "\n\n".join(part for part in ("\n".join(head), verdict, beams, attempts, events) if part)
+
+
+def _evidence(text: str) -> str:
+    """What is kept as JSON, in words; anything else as it is."""
+    said = text
+    with suppress(ValueError):
+        match json.loads(text):
+            case {"what": str(words)} | {"verdict": str(words)}:
+                said = words
+            case {"maximum": float(maximum), "notes": list(notes)}:
+                said = "; ".join([f"dose of at most {maximum:.4g} Gy", *map(str, notes)])
+            case {"exit_code": code, "signal": number}:
+                said = f"exit code {code}" if number is None else f"signal {number}"
+            case [{"path": _}, *_] as files:
+                said = ", ".join(str(file["path"]) for file in files)
+    return said
+
+
+def _verdict(verdict: Any) -> str:
+    if not isinstance(verdict, dict):
+        return f"verdict {verdict}" if verdict else ""
+    word = f"verdict {verdict.get('verdict')}{', uncommissioned engine' if verdict.get('uncommissioned') else ''}"
+    return "\n".join([word, *(f"  {reason}" for reason in verdict.get("reasons", ()))])
 
 
 def status_view(status: dict[str, Any]) -> str:

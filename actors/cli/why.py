@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -46,11 +47,22 @@ def _sentence(row: CaseRow, results: Path, halted: str) -> str:
         case CaseState.FAILED:
             said = f"It failed: {reason or _failed_beams(row) or told}."
         case CaseState.DONE:
-            review = f" ({reason})" if reason else ""
-            said = f"It is done: {_count(row)} verified and published in {results / row.case}{review}."
+            said = f"It is done: {_count(row)} verified and published in {results / row.case}{_verdict(row, reason)}."
         case CaseState.QUEUED | CaseState.RUNNING:
             said = _under_way(row, reason, halted)
     return said
+
+
+def _verdict(row: CaseRow, reason: str) -> str:
+    """What a physicist should know of a result: its verdict where it was not simply accepted, and why."""
+    try:
+        verdict = json.loads(row.verdict) if row.verdict else {}
+    except ValueError:
+        verdict = {}
+    sentences = "; ".join(_one_line(str(sentence)) for sentence in verdict.get("reasons", ()))
+    word = verdict.get("verdict", "accepted")
+    told = ": ".join(part for part in (word if word != "accepted" else "", sentences or reason) if part)
+    return f" ({told})" if told else ""
 
 
 def _under_way(row: CaseRow, reason: str, halted: str) -> str:

@@ -255,3 +255,32 @@ def test_errors_are_one_to_three_lines_with_their_exit_code() -> None:
     assert code_of(ValueError()) == 1
     assert lines(SettingsError("a.toml", ["one", "two"])) == ["one", "two"]
     assert "--debug" in lines(ValueError("x"))[-1]
+
+
+def test_a_result_that_needs_a_look_says_so() -> None:
+    """A partial or suspect dose is never told as if it were simply done."""
+    verdict = json.dumps({"verdict": "review", "reasons": ["PARTIAL: beam 5 was not delivered."]})
+    done = replace(case(S.DONE, beam(3, B.DONE)), verdict=verdict, reason="")
+    told = why(done, running=True, results=RESULTS)
+    assert told.endswith("(review: PARTIAL: beam 5 was not delivered).")
+    plain = replace(done, verdict=json.dumps({"verdict": "accepted", "reasons": []}))
+    assert why(plain, running=True, results=RESULTS).endswith(f"published in {RESULTS / done.case}.")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "words"),
+    [
+        ('{"what": "The dose is zero.", "remedy": "x"}', "The dose is zero."),
+        ('{"maximum": 1.25, "notes": ["on the edge"]}', "dose of at most 1.25 Gy; on the edge"),
+        ('{"exit_code": 3, "signal": null}', "exit code 3"),
+        ('{"exit_code": null, "signal": 9}', "signal 9"),
+        ('[{"path": "out/a.raw"}, {"path": "exit.json"}]', "out/a.raw, exit.json"),
+        ('{"verdict": "accepted"}', "accepted"),
+        ("this/gpu-0 slot-0", "this/gpu-0 slot-0"),
+        ("[1]", "[1]"),
+    ],
+)
+def test_show_tells_evidence_in_words(evidence: str, words: str) -> None:
+    document = show_document(case(S.RUNNING), [], [EventRow(1, NOW, "c", "x", evidence)], NOW)
+    assert show_view(document).endswith(f"x  {words}")
+    assert "review" in show_view({**document, "verdict": {"verdict": "review", "reasons": ["look"]}})
