@@ -17,8 +17,21 @@ import pytest
 from actors.ssh_connection.control import Pace
 from actors.ssh_connection.target import Patience
 from actors.supervision import Backoff
+from messages.faults import Blame
 from messages.hosts import GpusObserved, HostObserved, HostState
-from messages.jobs import JobGone, JobLaunched, JobObserved, KillJob, LaunchJob, Observation, RemoveRuns, RunsRemoved
+from messages.jobs import (
+    JobGone,
+    JobLaunched,
+    JobObserved,
+    JobSpec,
+    KillJob,
+    LaunchFailed,
+    LaunchJob,
+    Observation,
+    RemoveRuns,
+    RunsRemoved,
+)
+from tests.kit.disks import fill, small_disk
 from tests.kit.hosts import Host, processes_in, ssh_host
 from tests.kit.probe import Probe
 from tests.kit.proxy import Proxy
@@ -278,3 +291,25 @@ def test_counted_slots_are_told_at_once_and_those_asked_become_unknown(tmp_path:
         slots = far.monitor.expect(GpusObserved, 10)
         assert [gpu.uuid for gpu in slots.gpus] == ["slot-0", "slot-1"]
         assert not slots.asked
+
+
+@pytest.mark.promise("P20")
+def test_on_a_full_disk_nothing_starts_what_runs_is_kept_and_all_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    with (
+        small_disk(tmp_path / "ws", 400) as workspace,
+        Sshd(tmp_path / "sshd") as server,
+        ssh_host(workspace, server, pace=PACE) as host,
+    ):
+        host.launch(host.job("c/1/1", "sh", "-c", gated(tmp_path / "go")))
+        host.probe.expect(JobObserved, 10, lambda news: "one" in news.text)
+        ballast = fill(workspace)
+        host.control.tell(LaunchJob("full", host.probe, JobSpec("c/2/1", f"{workspace}/c/2/1", 1, ("true",), (), 60)))
+        fault = host.probe.expect(LaunchFailed, 20).fault
+        assert (fault.kind, fault.blame) == ("launch-refused", Blame.HOST)
+        (tmp_path / "go").touch()
+        last = host.last("c/1/1")
+        assert last.exit is not None
+        assert last.exit.exit_code is not None or last.exit.signal is not None
+        ballast.unlink()
+        host.launch(host.job("c/3/1", "true"))
+        assert host.last("c/3/1").observation is Observation.ENDED
