@@ -108,6 +108,17 @@ def test_energies_agree_to_a_hundredth() -> None:
     assert "MeV" in moved(0.011)
 
 
+@pytest.mark.promise("P13")
+@pytest.mark.parametrize(("shift_mm", "fits"), [(0.03, True), (0.07, False)])
+def test_positions_agree_to_a_twentieth_of_a_millimetre(shift_mm: float, fits: bool) -> None:
+    facts, (plan,) = facts_of(CaseRecipe(layers=2, spots=12))
+    scan = facts.scans[2]
+    records = scan.records.copy()
+    records["x"] += round(shift_mm / CALIBRATIONS["G2"].x_preset_gain_mm)
+    moved = replace(facts, scans={**facts.scans, 2: MagnetScan(scan.where, records)})
+    assert (mismatch(moved, plan, CALIBRATIONS) == "") is fits
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_parts_of_a_resumed_beam_match(number: int) -> None:
     recipe = CaseRecipe(layers=4, spots=12, interruption=Interruption(layer=2, share=0.5))
