@@ -185,3 +185,12 @@ def test_notes_say_what_is_unusual(fault: CaseFault | None, review: str, suspect
     assert review in " ".join(reviews)
     assert suspect in " ".join(suspects)
     assert plan.is_treatment is (fault is not CaseFault.QA_PLAN)
+
+
+@pytest.mark.parametrize(
+    ("intent", "treatment"), [("CURATIVE", True), ("", True), ("VERIFICATION", False), ("MACHINE_QA", False)]
+)
+def test_qa_plans_are_no_treatment(intent: str, treatment: bool) -> None:
+    plan = plan_of(CaseRecipe(layers=1, spots=4), lambda dataset: setattr(dataset, "PlanIntent", intent))
+    assert plan.is_treatment is treatment
+    assert any("QA session" in sentence for sentence in plan_notes(plan, plan.treatment_beams)[0]) is not treatment
