@@ -321,3 +321,15 @@ def test_a_deflated_plan_is_not_inflated() -> None:
 
     with pytest.raises(CaseError, match="deflated"):
         plan_of(RECIPE, change)
+
+
+def test_a_beam_without_meterset_in_the_fraction_group_is_not_expected() -> None:
+    def none(dataset: Dataset) -> None:
+        del dataset.FractionGroupSequence[0].ReferencedBeamSequence[2].BeamMeterset
+
+    def zero(dataset: Dataset) -> None:
+        dataset.FractionGroupSequence[0].ReferencedBeamSequence[2].BeamMeterset = "0"
+
+    assert [beam.number for beam in plan_of(RECIPE).treatment_beams] == [3, 5]
+    for change in (none, zero):
+        assert [beam.number for beam in plan_of(RECIPE, change).treatment_beams] == [3]
