@@ -22,8 +22,8 @@ CHUNK = 1 << 20
 """Bytes read and sent in one go; what a cut costs at most."""
 LITTLE = 1 << 17
 """So much goes along with a question or an answer: another session would cost a login's start-up files."""
-_SENT_AT_ONCE = 1 << 16
-_ON_THE_WAY = 3 << 18
+_SENT_AT_ONCE = 1 << 18
+_ON_THE_WAY = 1 << 19
 """Bytes that may be sent and not taken yet. With what lies in pipes it is less than a chunk, all that a cut can cost;
 still enough to fill a gigabit over several milliseconds."""
 _SLOWEST_BYTES_S = 10e6

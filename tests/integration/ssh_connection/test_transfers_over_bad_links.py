@@ -17,7 +17,7 @@ from tests.kit.lanes import FarHost, another_lane, proxied_lane
 from tests.kit.moves import beside, contents, fetch, gathered, moved, noise, put, refused, written
 from tests.kit.waiting import wait_until
 
-SIZES = {"ct/big.raw": 6_000_000, **{f"log/{n:02}.csv": 30_000 + n for n in range(40)}, "empty": 0}
+SIZES = {"ct/big.raw": 4_300_000, **{f"log/{n:02}.csv": 30_000 + n for n in range(40)}, "empty": 0}
 TOTAL = sum(SIZES.values())
 ONE_LOGIN = 20_000
 """Bytes of a connection up to its first command, and of the commands, generously."""
@@ -62,7 +62,7 @@ class Move:
 
 @pytest.mark.promise("P16")
 @pytest.mark.promise("P25")
-@pytest.mark.parametrize("every", [1_000_000, 2_600_000])
+@pytest.mark.parametrize("every", [1_200_000, 2_600_000])
 def test_a_link_that_is_cut_time_and_again_carries_little_twice(move: Move, every: int) -> None:
     link = move.host.link
     link.cut_every = every
