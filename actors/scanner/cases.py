@@ -15,6 +15,7 @@ from actors.scanner.outbox import Outbox, Pending
 from actors.scanner.readiness import Act, Decision, Rules, Situation, decide
 from actors.scanner.records import records_of
 from actors.scanner.register import Entry, Register
+from actors.scanner.sentences import counted
 from messages.address import Mailbox
 from messages.cases import CaseAdmitted
 from messages.faults import Fault
@@ -214,8 +215,9 @@ class Cases:
         assert source is not None, "only what is whole or partial is admitted"
         self.register.admitted(source, self._clock().utc)
         part = f", PARTIAL: {'; '.join(source.missing)}" if source.partial else ""
-        again = "again: its files changed" if case.failed_before else f"{len(source.deliveries)} deliveries"
-        self._log.bind(case=case.case).info("admitted, {} beams, {}{}", len(case.beams), again, part)
+        deliveries = counted(len(source.deliveries), "delivery", "deliveries")
+        again = "again: its files changed" if case.failed_before else deliveries
+        self._log.bind(case=case.case).info("admitted, {}, {}{}", counted(len(case.beams), "beam"), again, part)
         self._alarm_over(entry)
         self._admission.tell(CaseAdmitted(case.case))
 

@@ -32,3 +32,8 @@ def hours_text(hours: float) -> str:
     if hours * 60 >= 1:
         return f"{hours * 60:g} min"
     return f"{hours * 3600:g} s"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """``1 beam``, ``3 beams``."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
