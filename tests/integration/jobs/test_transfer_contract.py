@@ -112,7 +112,8 @@ def test_a_repeated_move_proves_what_is_there_and_changes_nothing(host: Host, tm
     moved(fetch(host, target, tmp_path / "back"))
     moved(fetch(host, target, tmp_path / "back"))
     assert beside(target) == ["in"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["back", "source", "workspace"]
+    ours = {path.name for path in tmp_path.iterdir() if not path.name.startswith("workspace")}
+    assert ours == {"back", "source"}
 
 
 @pytest.mark.promise("P25")
