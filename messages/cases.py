@@ -61,6 +61,11 @@ class CaseAdmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class AdmissionsMissed:
+    """Scanner → admission, whenever it begins: cases may have been admitted that nobody was told of; ask the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
 class SubmitFolder:
     """Operator → scanner: take this case folder now, without waiting for the quiet time; ``partial``: as it is."""
 

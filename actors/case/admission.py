@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from actors.case.intake import ASKED_FOR, Intake
 from actors.supervision import Actor, Context, Exited, Spec, StartChild, Up
 from messages.address import Mailbox
-from messages.cases import CaseAdmitted
+from messages.cases import AdmissionsMissed, CaseAdmitted
 from messages.ledger import CasesReport, GetCases
 from messages.operators import DiskState, SubscribeDisk
 
@@ -56,7 +56,7 @@ class Admission(Actor):
         match message:
             case CasesReport():
                 self._answered(message)
-            case CaseAdmitted():
+            case CaseAdmitted() | AdmissionsMissed():
                 self._look()
             case Exited() if message.cause is None:
                 self._ended(message.id)

@@ -195,3 +195,31 @@ def tail(
     from actors.cli.commands import tail as tell
 
     tell(conf, case, follow=follow, lines=lines, engine=engine, as_json=as_json)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Copy the ledger (to FILE, by default among the backups); the daemon may run."""
+    del debug
+    from actors.cli.copies import backup as copy
+
+    copy(conf, file, as_json=as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A backup of the ledger.")],
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Put a backup in the place of the ledger; the daemon must be down."""
+    del debug
+    from actors.cli.copies import restore as put_back
+
+    put_back(conf, file, as_json=as_json)

@@ -25,7 +25,7 @@ from actors.scanner.surveys import Surveys
 from actors.scanner.ticks import AskKnown, Round, Sync, Wake
 from actors.supervision import Actor, Context, TaskFailed, Timer
 from messages.address import Mailbox
-from messages.cases import FolderTaken, SubmitFolder
+from messages.cases import AdmissionsMissed, FolderTaken, SubmitFolder
 from messages.compute import Computed, ComputeFailed
 from messages.engine import EngineProfile
 from messages.ledger import CasesReport, GetCases, GetKnownCases, KnownCasesReport, WriteRefused, Written
@@ -64,6 +64,7 @@ class Scanner(Actor):
         profile: EngineProfile,
     ) -> None:
         super().__init__(context)
+        self._admission = admission
         self._ledger, self._monitor = ledger, monitor
         self._interval_s, self._marker = interval_s, marker
         self._gap_h, self._zone, self._needs_ct = session_gap_h, zone, profile.geometry == "ct"
@@ -114,6 +115,7 @@ class Scanner(Actor):
     def started(self) -> None:
         """Ask the ledger what it knows; looking begins with its answer."""
         self._monitor.tell(SubscribeDisk(self.address))
+        self._admission.tell(AdmissionsMissed())
         self._ask_known(AskKnown())
 
     def receive(self, message: object) -> None:

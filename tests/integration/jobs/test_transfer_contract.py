@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -228,13 +227,3 @@ def test_orders_of_a_former_life_are_dropped(host: Host, tmp_path: Path) -> None
     host.lane.tell(PutFiles("old", host.probe, 4, str(tmp_path / "source"), str(host.workspace / "c/2/1/in"), proofs))
     moved(put(host, tmp_path / "source", host.workspace / "c/3/1/in", proofs, epoch=6))
     assert not (host.workspace / "c/2/1/in").exists()
-
-
-def test_small_inputs_are_staged_in_milliseconds(host: Host, tmp_path: Path) -> None:
-    proofs = written(tmp_path / "source", {f"{number:02}.csv": os.urandom(2000) for number in range(8)})
-    times = []
-    for number in range(7):
-        begun = time.monotonic()
-        moved(put(host, tmp_path / "source", host.workspace / f"c/1/{number}/in", proofs))
-        times.append(time.monotonic() - begun)
-    assert min(times) < 0.05  # about 5 ms on an idle machine; a busy one must not fail the suite
