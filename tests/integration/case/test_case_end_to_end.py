@@ -319,7 +319,9 @@ def test_a_beam_staged_behind_a_long_run_moves_to_a_gpu_that_stays_idle(tmp_path
     physics = Physics(lambda beam: {1: long_run, 2: short}.get(beam, WELL), beams=(1, 2, 3))
     with house(tmp_path, physics=physics) as built:
         built.admit("case-a")
-        staged = wait_until(lambda: [a for a in built.attempts("case-a") if a.state is AttemptState.STAGED], 10)
+        staged = wait_until(
+            lambda: [a for a in built.attempts("case-a") if a.beam == 3 and a.state is AttemptState.STAGED], 10
+        )
         if staged[0].gpu == next(a.gpu for a in built.attempts("case-a") if a.beam == 2):
             (tmp_path / "gate").touch()
         else:

@@ -207,7 +207,6 @@ def test_an_engine_without_its_wrapper_runs_on_and_then_counts_as_killed(host: H
     host.watch("c/1/1")
     host.probe.clear()
     assert host.probe.expect(JobObserved).observation is Observation.RUNNING
-    host.probe.none(JobObserved, 0.3)
     go.touch()
     last = host.last("c/1/1")
     assert last.observation is Observation.KILLED

@@ -228,7 +228,9 @@ def test_a_file_that_changes_while_it_is_fetched_is_not_taken(
     host: FarHost, tmp_path: Path, harm: Callable[[Path], object]
 ) -> None:
     move = Move(host, "down", tmp_path)
-    host.link.bytes_per_s = 4e6
+    # more than all buffers on the way can hold, or it would have left the disk before it is changed
+    (move.source / "ct/big.raw").write_bytes(os.urandom(60_000_000))
+    host.link.bytes_per_s = 2e7
     request = move.begin()
     move.reaches(0.2)
     harm(move.source / "ct/big.raw")

@@ -9,7 +9,7 @@ import pytest
 
 from actors.case import Admission, Case
 from actors.supervision import Exited, Spec, StartChild, TaskFailed
-from messages.cases import CaseAdmitted
+from messages.cases import AdmissionsMissed, CaseAdmitted
 from messages.compute import Compute, Computed, ComputeFailed
 from messages.faults import Blame, Fault
 from messages.interpretation import InterpretCase
@@ -287,6 +287,14 @@ class Door:
     @property
     def started(self) -> list[str]:
         return [message.spec.id for message in self.cases.all(StartChild)]
+
+
+def test_admission_looks_again_when_a_scanner_begins_and_may_have_left_something_untold() -> None:
+    door = Door(most=2)
+    door.answer(CaseState.QUEUED)
+    door.tell(AdmissionsMissed())
+    door.answer(CaseState.QUEUED, CaseState.QUEUED)
+    assert door.started == ["case-0", "case-1"]
 
 
 def test_admission_starts_what_is_open_up_to_its_number_and_the_next_when_one_has_ended() -> None:

@@ -17,7 +17,7 @@ from messages.jobs import JobSpec, Observation
 
 BOOT = "b-1"
 JOB = JobSpec("c/1/1", "/ws/c/1/1", 1, ("engine",), (), 60)
-TEXT = st.text(st.characters(exclude_characters="\0"), max_size=60)
+TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60)
 
 
 def started(lock: str = "held", boot: str = BOOT) -> str:
