@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ def pack(order: PackCase) -> PackedCase | Interpretation:
         ) from error
     files = tuple(sorted(set(proofs), key=lambda proof: proof.path))
     text = "\n".join(f"{proof.sha256} {proof.path}" for proof in files)
-    return PackedCase(order.target, files, far.REQUEST, hashlib.sha256(text.encode()).hexdigest())
+    return PackedCase(order.target, files, far.REQUEST, hashlib.sha256(os.fsencode(text)).hexdigest())
 
 
 def _read_by_interpreter(request: InterpretCase) -> Iterator[tuple[Path, int, bool]]:

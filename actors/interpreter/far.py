@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter
+from pydantic import TypeAdapter
 
 from actors.formats.reading import shown
 from messages.faults import Fault
@@ -51,32 +51,31 @@ class FarAnswer:
     fault: Fault | None = None
 
 
-_CONFIG = ConfigDict(ser_json_inf_nan="constants")
-_REQUEST: TypeAdapter[FarRequest] = TypeAdapter(FarRequest, config=_CONFIG)
-_ANSWER: TypeAdapter[FarAnswer] = TypeAdapter(FarAnswer, config=_CONFIG)
+_REQUEST: TypeAdapter[FarRequest] = TypeAdapter(FarRequest)
+_ANSWER: TypeAdapter[FarAnswer] = TypeAdapter(FarAnswer)
 
 
 def request_bytes(request: FarRequest) -> bytes:
     """The document. ValueError for a request that JSON cannot hold (a path that is no Unicode)."""
-    document = _REQUEST.dump_json(request)
-    if _REQUEST.validate_json(document) != request:
+    document = json.dumps(_REQUEST.dump_python(request, mode="json")).encode()
+    if request_of(document) != request:
         raise ValueError("the request holds what JSON does not")
     return document
 
 
 def request_of(document: bytes) -> FarRequest:
     """Reverse of ``request_bytes``. ValueError."""
-    return _REQUEST.validate_json(document)
+    return _REQUEST.validate_python(json.loads(document))
 
 
 def answer_of(document: bytes) -> FarAnswer:
     """Reverse of ``answer_bytes``. ValueError."""
-    return _ANSWER.validate_json(document)
+    return _ANSWER.validate_python(json.loads(document))
 
 
 def answer_bytes(answer: FarAnswer, files: Path) -> bytes:
     """The document, with every path as it is here: ``files`` (of the mirror) is taken away wherever it stands."""
-    tree = json.loads(_ANSWER.dump_json(answer))
+    tree = _ANSWER.dump_python(answer, mode="json")
     return json.dumps(_without(tree, (str(files), shown(files)))).encode()
 
 
