@@ -60,8 +60,10 @@ class TakeAnswer:
     """What was fetched: ``out/`` and ``engine.log``."""
     target: str
     """As in the InterpretCase that was sent: appears whole or not at all."""
-    digest: str
-    """Of the bundle that was sent."""
+    bundle: str
+    """Directory of the bundle that was sent: removed, for it holds the patient's identity."""
+    request_sha256: str
+    """Of the request document that was sent."""
     ended: str = ""
     """How its process ended, unless well."""
 

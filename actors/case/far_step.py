@@ -22,6 +22,7 @@ from messages.ledger import INTERPRETATION_SENT, NoteEvent, Write, WriteRefused,
 
 PACK = "actors.interpreter:pack_case"
 TAKE = "actors.interpreter:take_answer"
+BUNDLE = "bundle"
 LIMIT_S = 3600
 """Of packing, of the run and of taking, for the largest case on a busy machine."""
 _FETCHED = ("out", "engine.log", "exit.json")
@@ -215,7 +216,7 @@ class FarStep:
                     self._over(outcome)
                 case Step.PACK:
                     assert self._request is not None, "asked to interpret"
-                    self._ask_compute(PACK, PackCase(self._request, str(self._folder / "bundle")))
+                    self._ask_compute(PACK, PackCase(self._request, str(self._folder / BUNDLE)))
                 case _:
                     assert self._errand.run is not None, "a run was chosen"
                     self._of_the_run(step, self._errand.run)
@@ -244,10 +245,17 @@ class FarStep:
             case Step.LET_GO:
                 host.control.tell(UnwatchJob(self._key(run)))
             case Step.TAKE:
-                target = str(self._folder / "input")
-                ended = _ended(self._errand.exit)
-                fetched = self._fetched(run)
-                self._ask_compute(TAKE, TakeAnswer(run.host, fetched, target, self._errand.asked, ended))
+                self._ask_compute(TAKE, self._answer(run))
+
+    def _answer(self, run: FarRun) -> TakeAnswer:
+        return TakeAnswer(
+            host=run.host,
+            directory=self._fetched(run),
+            target=str(self._folder / "input"),
+            bundle=str(self._folder / BUNDLE),
+            request_sha256=self._errand.asked,
+            ended=_ended(self._errand.exit),
+        )
 
     def _move(self, step: Step, run: FarRun) -> PutFiles | FetchFiles:
         me, run_dir = self._owner, self._run_dir(run)

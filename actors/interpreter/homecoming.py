@@ -21,6 +21,7 @@ def take(order: TakeAnswer) -> Interpretation:
 
     Raises CaseError with the host's fault of the case; MqiError (blame HOST or OURS) when there is no whole answer.
     """
+    shutil.rmtree(order.bundle, ignore_errors=True)
     answer = _answer(order)
     if answer.fault is not None:
         raise CaseError(answer.fault) if answer.fault.blame is Blame.INPUT else MqiError(answer.fault)
@@ -52,7 +53,7 @@ def _answer(order: TakeAnswer) -> far.FarAnswer:
         raise _without_answer(order, "its answer cannot be read") from None
     if order.ended:
         raise _without_answer(order, order.ended)
-    if answer.request != order.digest:
+    if answer.request != order.request_sha256:
         raise _without_answer(order, "its answer is to another request")
     return answer
 

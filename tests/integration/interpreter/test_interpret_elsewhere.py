@@ -45,7 +45,7 @@ def moved(bundle: PackedCase, host: Path) -> Path:
 
 def order_of(bundle: PackedCase, run: Path, target: str, ended: str = "") -> TakeAnswer:
     asked = next(proof.sha256 for proof in bundle.files if proof.path == bundle.request)
-    return TakeAnswer("gpu1", str(run), target, asked, ended)
+    return TakeAnswer("gpu1", str(run), target, bundle.directory, asked, ended)
 
 
 def elsewhere(request: InterpretCase, folder: Path) -> Interpretation:
@@ -74,6 +74,7 @@ def test_interpretation_and_staged_bytes_are_the_same(tmp_path: Path, profile: s
     shutil.rmtree(tmp_path / "input")
     there = elsewhere(request, tmp_path)
     assert there == here
+    assert not (tmp_path / "bundle").exists(), "it holds the patient's identity"
     assert files_of(there) == files
     assert elsewhere(request, tmp_path) == here, "and again, in place of the first"
 
@@ -158,7 +159,7 @@ def test_another_release_may_not_answer(tmp_path: Path) -> None:
     main(run / "in" / bundle.request, run / "out")
     digest = hashlib.sha256((run / "in" / bundle.request).read_bytes()).hexdigest()
     with pytest.raises(MqiError) as refusal:
-        take_answer(replace(order_of(bundle, run, request.target), digest=digest))
+        take_answer(replace(order_of(bundle, run, request.target), request_sha256=digest))
     fault = refusal.value.fault
     assert (fault.blame, fault.kind) == (Blame.HOST, "interpreter-release")
     assert "instead of 0.1" in fault.what
@@ -200,7 +201,7 @@ def test_an_answer_without_content_and_a_target_that_cannot_be_written(tmp_path:
     with pytest.raises(MqiError) as refusal:
         take_answer(order)
     assert refusal.value.fault.blame is Blame.OURS
-    (run / "out" / far.ANSWER).write_text(json.dumps({"request": order.digest}))
+    (run / "out" / far.ANSWER).write_text(json.dumps({"request": order.request_sha256}))
     with pytest.raises(MqiError, match="its answer is empty"):
         take_answer(order)
 

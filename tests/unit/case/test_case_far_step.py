@@ -145,7 +145,9 @@ def test_the_whole_way_and_then_all_is_as_if_it_had_been_made_here(tmp_path: Pat
     assert (fetch.source, fetch.target) == (f"/workspace/{KEY}", str(bench.folder / "interpret" / "1"))
     bench.moved()
     take = bench.compute_answers(an_interpretation(1, 2))
-    assert take.argument == TakeAnswer("gpu1", fetch.target, str(bench.folder / "input"), "aa")
+    assert take.argument == TakeAnswer(
+        "gpu1", fetch.target, str(bench.folder / "input"), str(bench.folder / "bundle"), "aa"
+    )
     assert bench.control.expect(UnwatchJob, 0.0).key == KEY
     assert bench.control.expect(UnsubscribeHost, 0.0)
     bench.tell(Written(bench.ledger.all(Write)[-1].request_id))
