@@ -24,7 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from actors.case import Admission, Case
+from actors.case import Admission, Case, FarHost
 from actors.compute import Compute
 from actors.console import Console
 from actors.gpu_worker import GpuWorker
@@ -35,7 +35,18 @@ from actors.scanner import Scanner
 from actors.scheduler import Scheduler
 from actors.settings import HostSettings, Settings
 from actors.ssh_connection import SshControl, SshLane, Target
-from actors.supervision import Backoff, Context, Restart, Spec, StartChild, StopChild, Strategy, System, supervisor
+from actors.supervision import (
+    Address,
+    Backoff,
+    Context,
+    Restart,
+    Spec,
+    StartChild,
+    StopChild,
+    Strategy,
+    System,
+    supervisor,
+)
 from messages.engine import EngineProfile
 from messages.hosts import GpuLimits
 from messages.operators import SettingsReloaded
@@ -239,6 +250,7 @@ class Plans:
                 monitor=at(MONITOR),
                 controls={host.name: at(f"{HOSTS}/{host.name}/control") for host in settings.hosts},
                 worker_address=lambda worker: at(f"{HOSTS}/{worker}"),
+                hosts={host.name: self.far_host(host, at) for host in settings.hosts},
                 profile=site.profile,
                 calibrations=settings.machines.files,
                 zone=settings.site.zone,
@@ -251,6 +263,12 @@ class Plans:
 
         # a case that crashes time and again backs off alone; it must not take the others down with it
         return Spec(name, make, restart=Restart.TRANSIENT, backoff=Backoff(0.05, 60.0, 0.2), escalates=False)
+
+    @staticmethod
+    def far_host(host: HostSettings, at: Callable[[str], Address]) -> FarHost:
+        here = f"{HOSTS}/{host.name}"
+        lanes = tuple(at(f"{here}/lane-{n + 1}") for n in range(host.lanes))
+        return FarHost(host.workspace, at(f"{here}/control"), lanes)
 
     def scanner(self) -> Spec:
         def make(context: Context) -> Scanner:

@@ -64,6 +64,10 @@ class EngineProfile(_Frozen):
     """What one unit of spot weight means to the engine: monitor counts, or MU."""
     histories_per_mu: float = 0.0
     """Dialect ``moqui``: histories of one MU at the lowest energy; bounds what cutting to whole histories loses."""
+    interpret: Literal["here", "host"] = "here"
+    """Where the logs become the engine's input; its output becomes RT Dose here, always."""
+    host_python: str = ""
+    """For ``interpret = "host"``: a Python on every host that has this very release of this package."""
     shorten: int = 1
     """K: counts are divided by K with cumulative rounding and the dose is multiplied by K."""
     dose_factor: float = 1.0

@@ -96,6 +96,13 @@ class SubscribeHost:
 
 
 @dataclass(frozen=True, slots=True)
+class UnsubscribeHost:
+    """Tell me no more of this host."""
+
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
 class GpuLimits:
     """When a GPU is left alone."""
 

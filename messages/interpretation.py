@@ -21,6 +21,51 @@ class InterpretCase:
     """Directory that appears whole, or not at all, with one folder per beam below: ``<target>/<beam number>/``."""
     zone: str
     """IANA zone of the machine's clock."""
+    python: str = ""
+    """What ``{python}`` means in the profile; empty: the interpreter that does it."""
+    root: str = ""
+    """What ``{root}`` means in the profile; empty: where the program that does it lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackCase:
+    """Argument of ``actors.interpreter:pack_case``; the value is a PackedCase.
+
+    Of a case with a file that cannot be sent as it is, the value is the Interpretation, made here.
+    """
+
+    request: InterpretCase
+    target: str
+    """Directory for the bundle; what it holds is replaced."""
+
+
+@dataclass(frozen=True, slots=True)
+class PackedCase:
+    """A case as it is sent to a host to be interpreted there."""
+
+    directory: str
+    files: tuple[FileProof, ...]
+    request: str
+    """The request document, relative to ``directory``."""
+    digest: str
+    """SHA-256 over all of ``files``: the same case, asked the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class TakeAnswer:
+    """Argument of ``actors.interpreter:take_answer``; the value is the Interpretation that a host made."""
+
+    host: str
+    directory: str
+    """What was fetched: ``out/`` and ``engine.log``."""
+    target: str
+    """As in the InterpretCase that was sent: appears whole or not at all."""
+    bundle: str
+    """Directory of the bundle that was sent: removed, for it holds the patient's identity."""
+    request_sha256: str
+    """Of the request document that was sent."""
+    ended: str = ""
+    """How its process ended, unless well."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,5 +2,6 @@
 
 from actors.case.actor import Case
 from actors.case.admission import Admission
+from actors.case.far_step import FarHost
 
-__all__ = ["Admission", "Case"]
+__all__ = ["Admission", "Case", "FarHost"]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from actors.case import effects as fx
 from actors.case import events
+from actors.case.far_step import FarHost, FarStep
 from actors.case.files import inputs_whole, remove
 from actors.case.retry import RetryPolicy
 from actors.case.view import Beam, CaseView, Doing, view_of
@@ -101,6 +102,7 @@ class Case(Actor):
         attempts: int,
         engine_version: str,
         daemon_version: str,
+        hosts: Mapping[str, FarHost] | None = None,
     ) -> None:
         super().__init__(context)
         self._ledger, self._compute, self._scheduler, self._monitor = ledger, compute, scheduler, monitor
@@ -117,6 +119,17 @@ class Case(Actor):
             daemon_version=daemon_version,
         )
         self._view = CaseView(case, doing=Doing.READING)
+        self._far: FarStep | None = None
+        if profile.interpret == "host":
+            self._far = FarStep(
+                self,
+                case=case,
+                folder=self._folder,
+                python=profile.host_python,
+                hosts=hosts or {},
+                ledger=ledger,
+                compute=compute,
+            )
         self._numbers = count(1)
         self._pending: dict[str, _Pending] = {}
         self._said = ""
@@ -126,7 +139,15 @@ class Case(Actor):
         self._read()
         self.after(ASK_AGAIN_S, _AskAgain())
 
+    def stopped(self) -> None:
+        if self._far is not None:
+            self._far.leave()
+
     def receive(self, message: object) -> None:
+        if self._far is not None and self._far.receive(message):
+            if self._view.doing is Doing.INTERPRETING:
+                self._view.hosts_left |= self._far.hosts_used
+            return
         self._do(self._decide(message))
         self._do(advance(self._view, self._ways))
 
@@ -307,7 +328,10 @@ class Case(Actor):
                 assert source is not None, "an admitted case has a source"
                 target = str(self._folder / "input")
                 argument = InterpretCase(source, self._profile, self._calibrations, target, self._zone)
-                self._ask_compute(_Pending(), INTERPRET, argument, f"{case} interpretation", LONG_S)
+                if self._far is not None:
+                    self._far.interpret(self._request(_Pending()), argument, self._view.far_runs)
+                else:
+                    self._ask_compute(_Pending(), INTERPRET, argument, f"{case} interpretation", LONG_S)
             case fx.Verify(beam, run):
                 self._ask_compute(_Pending(beam), VERIFY, run, f"{run.key} verification")
             case fx.Publish(order):

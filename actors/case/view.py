@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from actors.case.errand import FarRun, runs_of
 from actors.case.evidence import dose_of, fault_of, interpretation_of, output_dir_of, proofs_of
 from actors.case.retry import Try
 from messages.cases import CaseSource
@@ -132,6 +133,8 @@ class CaseView:
     """Failures of ours in a row at the step at hand."""
     hosts_left: set[str] = field(default_factory=set)
     """Hosts whose run directories are still to be removed."""
+    far_runs: tuple[FarRun, ...] = ()
+    """Interpretations on hosts that the ledger knows of, oldest first."""
     work_removed: bool = False
     cleaned: bool = False
 
@@ -149,6 +152,7 @@ def view_of(report: CaseReport, case: str, *, roomy: bool = True, tries: int = 0
     by_beam: dict[int, list[Attempt]] = {}
     for attempt in report.attempts:
         by_beam.setdefault(attempt.beam, []).append(_attempt(attempt))
+    far_runs = runs_of(report.sent)
     return CaseView(
         case=case,
         state=row.state,
@@ -157,7 +161,8 @@ def view_of(report: CaseReport, case: str, *, roomy: bool = True, tries: int = 0
         source=row.source,
         interpretation=interpretation_of(row.interpretation),
         beams={beam.number: _beam(beam, by_beam.get(beam.number, [])) for beam in row.beams},
-        hosts_left={attempt.host for attempt in report.attempts},
+        hosts_left={attempt.host for attempt in report.attempts} | {run.host for run in far_runs},
+        far_runs=far_runs,
         roomy=roomy,
         tries=tries,
         cleaned=row.cleaned,

@@ -73,6 +73,10 @@ def _contradictions(profile: EngineProfile) -> tuple[tuple[bool, str], ...]:
         (profile.dose_factor <= 0, "dose_factor: it is positive"),
         (profile.energies_mev[0] >= profile.energies_mev[1], "energies_mev: the lowest comes first"),
         (not profile.command, "command: it is empty"),
+        (
+            profile.interpret == "host" and not profile.host_python,
+            'host_python: interpret = "host" needs a Python on the hosts that has this package',
+        ),
         *((True, wrong) for wrong in _misread(profile)),
     )
 

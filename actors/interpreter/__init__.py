@@ -1,9 +1,11 @@
 """A delivered case becomes one engine run's input per beam, with delivered against planned.
 
-``interpret_case`` is an entry point for a worker process: what it needs is imported when it is called.
+Its functions are entry points for a worker process: what they need is imported when they are called. ``interpret_case``
+does it in that process; ``pack_case`` and ``take_answer`` are the two ends of the same done on a host by
+``python -m actors.interpreter``.
 """
 
-from messages.interpretation import Interpretation, InterpretCase
+from messages.interpretation import Interpretation, InterpretCase, PackCase, PackedCase, TakeAnswer
 
 
 def interpret_case(request: InterpretCase) -> Interpretation:
@@ -16,4 +18,18 @@ def interpret_case(request: InterpretCase) -> Interpretation:
     return interpret(request)
 
 
-__all__ = ["interpret_case"]
+def pack_case(order: PackCase) -> PackedCase | Interpretation:
+    """Packs the case to be interpreted on a host; see ``bundle.pack``."""
+    from actors.interpreter.bundle import pack  # noqa: PLC0415 - as above
+
+    return pack(order)
+
+
+def take_answer(order: TakeAnswer) -> Interpretation:
+    """What a host answered, as if it had been done here; see ``homecoming.take``."""
+    from actors.interpreter.homecoming import take  # noqa: PLC0415 - as above
+
+    return take(order)
+
+
+__all__ = ["interpret_case", "pack_case", "take_answer"]

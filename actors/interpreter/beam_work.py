@@ -26,7 +26,7 @@ from actors.interpreter.verdict import Findings, judge_beam
 from messages.engine import EngineProfile, Grid
 from messages.interpretation import AxisFit, BeamAmount, BeamInput, LayerDeviation
 
-_ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,9 @@ class CaseWork:
     staging: Staging
     volume: CtVolume | None
     """The CT, where the profile scores in it."""
+    python: str = ""
+    root: str = ""
+    """As in InterpretCase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +173,8 @@ def _written(work: CaseWork, beam: PlanBeam, measured: _Measured, fit: AxisFit) 
     work.staging.write(part, profile.input_name, engine_input.input_text(profile, known))
     started = known | {
         "input": f"{engine_input.INPUT_DIR}/{profile.input_name}",
-        "python": sys.executable,
-        "root": str(_ROOT),
+        "python": work.python or sys.executable,
+        "root": work.root or str(ROOT),
     }
     return BeamInput(
         number=beam.number,

@@ -125,14 +125,15 @@ def _check_files(source: DeliverySource, info: PlanInfo, ranges: PlanRange) -> N
         _row(delivery, layer)
     wanted = {name.casefold() for row in ranges.span(info.start_layer, info.stop_layer) for name in (row.ptn, row.mgn)}
     named = {name.casefold(): row.layer for row in ranges.rows for name in (row.ptn, row.mgn)}
-    for name in _layer_files(source.path):
+    for name in layer_files(source.path):
         if name.casefold() not in wanted:
             owner = named.get(name.casefold())
             what = f"layer {owner}, which PlanInfo.txt does not deliver" if owner else "no layer of PlanRange.txt"
             raise _layer_error("layer-extra", delivery, f"the file {shown(name)} is of {what}")
 
 
-def _layer_files(folder: str) -> list[str]:
+def layer_files(folder: str) -> list[str]:
+    """Names of the files of a delivery that can only be a layer's."""
     names = []
     try:
         with os.scandir(folder) as entries:

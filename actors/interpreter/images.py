@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,24 +42,28 @@ def read_images(
     The CT only where the profile scores in it: staged once and shared by every part. CaseError: a file cannot be read,
     or the CT is one that the engine would misread (``ct-…``, see ``volume_of``).
     """
-    in_ct = request.profile.geometry == "ct"
-    wanted = {STRUCTURE_SET, _CT_IMAGE} if in_ct else {STRUCTURE_SET}
     slices: list[CtSlice] = []
     unseen: list[str] = []
-    for name in _dicom_names(request.source.path):
-        path = Path(request.source.path) / name
-        if path == Path(request.source.plan_path) or _sop_class(path) not in wanted:
-            continue
+    for path in image_files(request):
         data = inputs.read(path, ct.LIMIT, "A DICOM file of the case")
         found = classify(data, shown(path))
         unseen += found.unseen
         if found.slice is not None and found.slice.frame_of_reference == frame_of_reference:
             slices.append(found.slice)
             staging.write(parts[0], f"{DICOM_DIR}/CT.{len(slices):04d}.dcm", data)
-    volume = volume_of(slices, request.profile) if in_ct else None
+    volume = volume_of(slices, request.profile) if request.profile.geometry == "ct" else None
     for part in parts[1:]:
         staging.share(parts[0], part, f"{DICOM_DIR}/CT.")
     return Images(volume, tuple(unseen))
+
+
+def image_files(request: InterpretCase) -> Iterator[Path]:
+    """The DICOM files beside the plan that matter to this profile, by name."""
+    wanted = {STRUCTURE_SET, _CT_IMAGE} if request.profile.geometry == "ct" else {STRUCTURE_SET}
+    for name in _dicom_names(request.source.path):
+        path = Path(request.source.path) / name
+        if path != Path(request.source.plan_path) and _sop_class(path) in wanted:
+            yield path
 
 
 def _sop_class(path: Path) -> str:

@@ -51,6 +51,8 @@ def interpret(request: InterpretCase) -> Interpretation:
             inputs=inputs,
             staging=staging,
             volume=images.volume,
+            python=request.python,
+            root=request.root,
         )
         outcomes = [interpret_beam(work, beam, _of_beam(case.deliveries, beam)) for beam in case.beams]
         staging.commit()

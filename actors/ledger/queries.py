@@ -177,6 +177,9 @@ ADD_EVENT = 'INSERT INTO events (at, "case", what, detail) VALUES (:at, :case, :
 EVENTS_OF = 'SELECT * FROM events WHERE "case" = :case ORDER BY number'
 """The history of one case (or of the system: the empty name), oldest first."""
 
+DETAILS_OF = 'SELECT detail FROM events WHERE "case" = :case AND what = :what ORDER BY number'
+"""Details of one kind of event of a case, oldest first."""
+
 LAST_EVENT = "SELECT coalesce(max(number), 0) FROM events"
 """Number of the newest line of history; 0 before the first."""
 

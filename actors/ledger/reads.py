@@ -10,6 +10,7 @@ from actors.ledger import rows
 from actors.ledger.codec import list_json
 from actors.ledger.transitions import ENDED_CASES
 from messages.ledger import (
+    INTERPRETATION_SENT,
     AlarmRow,
     AttemptRow,
     AttemptsReport,
@@ -39,7 +40,8 @@ def answer(database: sqlite3.Connection, query: Query) -> Report:
     """The report that answers a query."""
     match query:
         case GetCase(request_id=request, case=name):
-            return CaseReport(request, one_case(database, name), attempts_of(database, name))
+            sent = details_of(database, name, INTERPRETATION_SENT)
+            return CaseReport(request, one_case(database, name), attempts_of(database, name), sent)
         case GetCases(request_id=request, states=states, uncleaned=uncleaned):
             return CasesReport(request, cases_in(database, states, uncleaned=uncleaned))
         case GetAttempts(request_id=request, worker=worker):
@@ -100,6 +102,11 @@ def open_orders(database: sqlite3.Connection) -> tuple[OrderRow, ...]:
 def events_of(database: sqlite3.Connection, case: str) -> tuple[EventRow, ...]:
     """The history of a case (empty name: of the system), oldest first."""
     return tuple(map(rows.event_row, database.execute(q.EVENTS_OF, {"case": case})))
+
+
+def details_of(database: sqlite3.Connection, case: str, what: str) -> tuple[str, ...]:
+    """Details of one kind of event of a case, oldest first."""
+    return tuple(row["detail"] for row in database.execute(q.DETAILS_OF, {"case": case, "what": what}))
 
 
 def events_after(database: sqlite3.Connection, number: int, limit: int) -> tuple[EventRow, ...]:

@@ -16,7 +16,7 @@ from actors.local_host.standing import observe
 from actors.local_host.watching import Observed, Watch
 from actors.supervision import Actor, Context, Spec, StartChild, Task, TaskFailed, TaskScope
 from messages.address import Mailbox
-from messages.hosts import GpuReading, GpusObserved, HostObserved, SubscribeHost
+from messages.hosts import GpuReading, GpusObserved, HostObserved, SubscribeHost, UnsubscribeHost
 from messages.jobs import KillJob, LaunchJob, RemoveRuns, UnwatchJob, WatchJob
 
 GPUS, STANDING = "gpus", "standing"
@@ -121,6 +121,8 @@ class LocalControl(Actor):
         match message:
             case SubscribeHost(reply_to):
                 self._subscribe(reply_to)
+            case UnsubscribeHost(reply_to):
+                self._subscribers.pop(reply_to.id, None)
             case _AskGpus():
                 self._ask_gpus()
             case _Readings():

@@ -28,7 +28,7 @@ from actors.ssh_connection.watching import Observed, Watch
 from actors.supervision import Actor, Backoff, Context, Spec, StartChild, TaskFailed, TaskScope
 from messages.address import Mailbox
 from messages.faults import Fault
-from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost
+from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost, UnsubscribeHost
 from messages.jobs import KillJob, LaunchJob, RemoveRuns, UnwatchJob, WatchJob
 
 AT_ONCE = 6
@@ -148,6 +148,8 @@ class SshControl(Actor):
                 self._watch.order(message)
             case SubscribeHost(reply_to):
                 self._subscribe(reply_to)
+            case UnsubscribeHost(reply_to):
+                self._subscribers.pop(reply_to.id, None)
             case _:
                 self._receive_link(message)
 

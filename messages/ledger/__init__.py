@@ -1,6 +1,7 @@
 """The ledger's conversation: records to write, rows to read. Write first, act after the acknowledgement."""
 
 from messages.ledger.conversation import (
+    INTERPRETATION_SENT,
     REFUSED_FOR_GOOD,
     AttemptsReport,
     CaseReport,
@@ -52,6 +53,7 @@ from messages.ledger.rows import (
 )
 
 __all__ = [
+    "INTERPRETATION_SENT",
     "REFUSED_FOR_GOOD",
     "AdmitCase",
     "AlarmRow",

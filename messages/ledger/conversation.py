@@ -39,6 +39,9 @@ class WriteRefused:
     fault: Fault
 
 
+INTERPRETATION_SENT = "case: interpretation goes to a host"
+"""``NoteEvent.what`` of the intent to have a case interpreted on a host; its detail names host and run."""
+
 REFUSED_FOR_GOOD = frozenset(
     {
         "illegal-transition",
@@ -77,6 +80,8 @@ class CaseReport:
     row: CaseRow | None
     attempts: tuple[AttemptRow, ...]
     """Of this case, oldest first."""
+    sent: tuple[str, ...] = ()
+    """Details of the case's INTERPRETATION_SENT events, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pytest
 from actors.local_host import LocalControl, control
 from actors.local_host.control import Pace
 from actors.supervision import Spec, StartChild
-from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost
+from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost, UnsubscribeHost
 from messages.jobs import JobObserved, Observation
 from tests.kit.hosts import local_host
 from tests.kit.nvml import Driver, take_driver_away
@@ -86,6 +86,21 @@ def test_slots_are_counted_and_each_gets_one_worker(tmp_path: Path) -> None:
         worker.expect(GpusObserved)
         assert worker.all(HostObserved)
         assert children(parent) == [("gpu-0", "slot-0"), ("gpu-1", "slot-1"), ("gpu-2", "slot-2")]
+
+
+def test_who_wants_to_hear_no_more_is_told_no_more(tmp_path: Path) -> None:
+    with controlled(tmp_path, 1, Probe("host")) as (actor, _):
+        gone, stays = Probe("gone"), Probe("stays")
+        for probe in (gone, stays):
+            actor.tell(SubscribeHost(probe))
+        gone.expect(GpusObserved)
+        actor.tell(UnsubscribeHost(gone))
+        last = Probe("last")
+        actor.tell(SubscribeHost(last))
+        last.expect(GpusObserved)
+        told, heard = len(gone.received), len(stays.received)
+        wait_until(lambda: len(stays.received) > heard + 1)
+        assert len(gone.received) == told
 
 
 def test_no_driver_is_a_clear_statement_and_no_error(

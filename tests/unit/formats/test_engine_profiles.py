@@ -138,3 +138,12 @@ def test_the_name_comes_from_the_file(tmp_path: Path) -> None:
     text = (ENGINES / "reference.toml").read_text().replace('name = "reference"\n', "")
     (tmp_path / "ours.toml").write_text(text)
     assert load_profile("ours", tmp_path).name == "ours"
+
+
+def test_interpretation_on_a_host_needs_a_python_there() -> None:
+    table = reference() | {"interpret": "host"}
+    with pytest.raises(ProfileError, match=r'host_python: interpret = "host" needs a Python on the hosts'):
+        parse_profile(table, "here")
+    assert parse_profile(table | {"host_python": "/opt/python"}, "here").interpret == "host"
+    with pytest.raises(ProfileError, match="interpret: "):
+        parse_profile(reference() | {"interpret": "there"}, "here")
