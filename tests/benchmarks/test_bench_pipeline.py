@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,7 @@ import pytest
 
 from actors.demo.factory import write_demo_case
 from actors.demo.site import DemoSite, make_site
+from actors.ledger import Reader
 from messages.states import CaseState
 from tests.kit.daemon import Daemon, until
 from tests.kit.profiles import quick_profile
@@ -154,13 +156,19 @@ def test_a_killed_daemon_picks_all_jobs_up(tmp_path: Path) -> None:
 
         until(running, 30, "ten beams run")
         daemon.kill()
-        began = time.perf_counter()
+        killed, began = datetime.now(UTC), time.perf_counter()
         daemon.process = subprocess.Popen(
             [sys.executable, "-m", "actors.cli", "start", "--conf", str(site.conf)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        until(lambda: site.log.read_text().count("is watched again") >= 10, 20, "ten runs picked up")
+
+        def picked_up() -> bool:
+            """Every worker has said anew, after the kill, that it has its run."""
+            gpus = Reader(site.ledger).gpus()
+            return sum(gpu.state == "busy" and gpu.at > killed for gpu in gpus) == 10
+
+        until(picked_up, 20, "ten runs picked up")
         print(f"\nkilled daemon: start to all ten runs picked up {time.perf_counter() - began:.2f} s")
         daemon.until_ended(5)
