@@ -51,7 +51,7 @@ def beam_input(number: int = 3, grid: Grid = GRID, name: str = "G000: field/1", 
     beam = BeamInput(
         number=number,
         name=name,
-        directory=f"/work/{number}",
+        directory=f"/site/{number}",
         files=(FileProof("input.txt", 3, "cd" * 32),),
         command=("engine", "in/input.txt"),
         environment=(("OMP_NUM_THREADS", "1"),),

@@ -42,7 +42,7 @@ ENGINE = Fault("the engine died", blame=Blame.ENGINE, kind="segmentation-fault")
 HOST = Fault("the link is down", blame=Blame.HOST, kind="link")
 OURS = Fault("a worker process died", blame=Blame.OURS, kind="process-died")
 INPUT = Fault("beam 2, layer 7: its file is truncated", blame=Blame.INPUT, kind="layer-truncated")
-DOSE = VerifiedDose("", "/work/dose.raw", "", 1.0, 1.0, 0, "", "")
+DOSE = VerifiedDose("", "/site/dose.raw", "", 1.0, 1.0, 0, "", "")
 PROFILE = EngineProfile(
     name="played",
     dialect="moqui-smc",
@@ -64,7 +64,7 @@ def a_beam(number: int) -> BeamInput:
     return BeamInput(
         number=number,
         name=f"beam {number}",
-        directory=f"/work/case/input/{number}",
+        directory=f"/site/case/input/{number}",
         files=(FileProof("input.txt", 3, "0" * 64),),
         command=("engine",),
         environment=(),
@@ -134,7 +134,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.beams = dict.fromkeys(self.numbers, BeamState.PENDING)
-        self.ways = Ways(PurePath("/work/case"), "/results", RetryPolicy(self.attempts, 5), PROFILE, "1", "1")
+        self.ways = Ways(PurePath("/site/case"), "/results", RetryPolicy(self.attempts, 5), PROFILE, "1", "1")
         self.restart()
 
     # -- the case's actor

@@ -30,13 +30,13 @@ def a_request(beam: int = 1, attempt: int = 1, case: str = "case", memory_mb: in
         attempt=attempt,
         priority=0,
         admitted=datetime(2024, 2, 29, tzinfo=UTC),
-        input_dir=f"/work/{case}/input/{beam}",
+        input_dir=f"/site/{case}/input/{beam}",
         files=(FileProof("input.txt", 3, "0" * 64),),
         command=("engine", "in/input.txt"),
         environment=(),
         memory_mb=memory_mb,
         wall_limit_s=100,
-        output_dir=f"/work/{case}/output/{beam}/{attempt}",
+        output_dir=f"/site/{case}/output/{beam}/{attempt}",
     )
 
 

@@ -168,7 +168,7 @@ def test_the_whole_way_of_one_beam() -> None:
     assert bench.standing().running == "", "proven free at once"
     bench.written()
     fetch = bench.lane.expect(FetchFiles, 0.0)
-    assert (fetch.source, fetch.target) == (f"/data/{KEY}", "/work/case/output/1/1")
+    assert (fetch.source, fetch.target) == (f"/data/{KEY}", "/site/case/output/1/1")
     assert fetch.names == ("out", "engine.log", "exit.json")
     bench.tell(FilesMoved(fetch.request_id, ()))
     bench.written()

@@ -23,8 +23,8 @@ from actors.jobs import (
 )
 from messages.jobs import JobSpec
 
-JOB = JobSpec("case/3/1", "/work/case/3/1", 7, ("engine", "in/input.txt"), (("CUDA_VISIBLE_DEVICES", "GPU-1"),), 60)
-MARKS = {ATTEMPT: "case/3/1", RUN_DIR: "/work/case/3/1"}
+JOB = JobSpec("case/3/1", "/site/case/3/1", 7, ("engine", "in/input.txt"), (("CUDA_VISIBLE_DEVICES", "GPU-1"),), 60)
+MARKS = {ATTEMPT: "case/3/1", RUN_DIR: "/site/case/3/1"}
 MARKED = [f"{name}={value}" for name, value in MARKS.items()]
 WORD = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40)
 
@@ -44,7 +44,7 @@ def test_a_job_is_written_for_people_and_for_the_wrapper() -> None:
     assert told["environment"] == {"CUDA_VISIBLE_DEVICES": "GPU-1", **MARKS}
     assert told["wrapper"] == wrapper_name()
     lines = files["job.sh"].decode().splitlines()
-    assert "mqi_mark=MQI_RUN_DIR=/work/case/3/1" in lines
+    assert "mqi_mark=MQI_RUN_DIR=/site/case/3/1" in lines
     assert "mqi_epoch=7" in lines
     assert "mqi_wall_limit=60" in lines
 
@@ -59,14 +59,14 @@ def test_the_marks_are_always_the_jobs_own() -> None:
     others = ((ATTEMPT, "another"), (RUN_DIR, "/another"))
     assert launch_words(replace(JOB, environment=others))[2:4] == MARKED
     assert launch_environment({**dict(others), "PATH": "/bin"}) == {"PATH": "/bin"}
-    assert run_mark("/work//case/3/1/") == MARKED[1]
+    assert run_mark("/site//case/3/1/") == MARKED[1]
 
 
 @pytest.mark.parametrize(
     ("job", "why"),
     [
         (replace(JOB, run_dir="relative"), "not absolute"),
-        (replace(JOB, run_dir="/work/a\nb"), "has a line end"),
+        (replace(JOB, run_dir="/site/a\nb"), "has a line end"),
         (replace(JOB, command=()), "no command"),
         (replace(JOB, command=("", "x")), "no command"),
         (replace(JOB, wall_limit_s=0), "limit is 0 s"),
