@@ -163,11 +163,11 @@ def _shake_hands(target: Target, hop: Hop, transport: paramiko.Transport) -> Non
     _choose_algorithms(transport, hostkeys.known_types(entries, hop.known_as), target.patience)
     try:
         transport.start_client(timeout=target.patience.banner_s)
+        key = transport.get_remote_server_key()  # where the time ran out, the call above returns as if all were well
     except paramiko.ssh_exception.IncompatiblePeer as error:
         raise troubles.no_common_algorithms(target.host, hop.address, hop.port, str(error)) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise troubles.no_banner(target.host, hop.address, hop.port, str(error) or "it hung up") from error
-    key = transport.get_remote_server_key()
     hostkeys.check(target.host, hop, key.get_name(), key.asbytes(), entries)
 
 
