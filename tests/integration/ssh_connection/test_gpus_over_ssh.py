@@ -126,11 +126,12 @@ def test_who_computes_cannot_be_told(gpus: Gpus) -> None:
 def test_gpus_of_a_lost_host_are_unknown(gpus: Gpus, tmp_path: Path) -> None:
     gpus.observed()
     for session in psutil.process_iter(["cmdline"]):
-        if str(tmp_path / "sshd") in " ".join(session.info["cmdline"] or ()):
-            for child in session.children(recursive=True):
-                with contextlib.suppress(psutil.NoSuchProcess):  # ended with the one before
-                    if child.name().startswith("sshd"):
-                        child.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # it ended with the one before
+            if str(tmp_path / "sshd") in " ".join(session.info["cmdline"] or ()):
+                for child in session.children(recursive=True):
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        if child.name().startswith("sshd"):
+                            child.kill()
     assert "suspended" in gpus.observed("suspended").fault
 
 
