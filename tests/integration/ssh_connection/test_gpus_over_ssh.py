@@ -125,14 +125,13 @@ def test_who_computes_cannot_be_told(gpus: Gpus) -> None:
 @pytest.mark.promise("P31")
 def test_gpus_of_a_lost_host_are_unknown(gpus: Gpus, tmp_path: Path) -> None:
     gpus.observed()
-    for session in psutil.process_iter(["cmdline"]):
+    gpus.monitor.clear()
+    server = psutil.Process(int((tmp_path / "sshd/sshd.pid").read_text()))
+    for session in server.children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):  # it ended with the one before
-            if str(tmp_path / "sshd") in " ".join(session.info["cmdline"] or ()):
-                for child in session.children(recursive=True):
-                    with contextlib.suppress(psutil.NoSuchProcess):
-                        if child.name().startswith("sshd"):
-                            child.kill()
-    assert "suspended" in gpus.observed("suspended").fault
+            if session.name().startswith("sshd"):
+                session.kill()
+    assert gpus.monitor.expect(GpusObserved, 15, lambda seen: "suspended" in seen.fault).gpus == ()
 
 
 def test_a_host_without_the_program(tmp_path: Path) -> None:
