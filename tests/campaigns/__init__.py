@@ -1,0 +1,1 @@
+"""Campaigns: what is tried thousands of times, on demand, with figures that README states."""
