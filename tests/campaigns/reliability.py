@@ -1,4 +1,4 @@
-"""The reliability table in README: what each campaign tried, how often, and what came of it. Campaigns alone write it."""
+"""The reliability table in README: what each campaign tried, how often, with what outcome. Only campaigns write it."""
 
 from __future__ import annotations
 
