@@ -9,6 +9,18 @@ from messages.address import Mailbox
 
 
 @dataclass(frozen=True, slots=True)
+class Holder:
+    """The daemon that runs on a state folder."""
+
+    pid: int
+    since: str
+    """ISO 8601 with offset; empty when it did not say."""
+    boot: int | None
+    socket: str
+    """Its control socket; empty when it did not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class StopDaemon:
     """Stop in order, leaving engines running."""
 

@@ -18,8 +18,8 @@ from actors.cli.failures import CommandError, ExitCode, ReaderLeftError
 from actors.cli.site import Site, find_conf
 
 if TYPE_CHECKING:
-    from actors.cli.daemon.lock import Holder
     from actors.console.client import Client
+    from messages.operators import Holder
 
 STOPPED_WITHIN_S = 15.0
 
@@ -105,8 +105,8 @@ def submit(conf: Path | None, path: Path, *, partial: bool, as_json: bool) -> in
 
 def status(conf: Path | None, *, as_json: bool) -> None:
     """Everything at a glance, from the daemon if it answers, else from the ledger."""
-    from actors.cli.documents import status_document
     from actors.cli.views import status_view
+    from actors.documents import status_document
 
     site = Site(conf, os.environ)
     holder = site.holder
@@ -127,8 +127,8 @@ def status(conf: Path | None, *, as_json: bool) -> None:
 
 def cases(conf: Path | None, state: str | None, *, as_json: bool) -> None:
     """All cases, or those in one state."""
-    from actors.cli.documents import case_document
     from actors.cli.views import cases_view
+    from actors.documents import case_document
     from messages.states import CaseState
 
     site = Site(conf, os.environ)
@@ -143,8 +143,8 @@ def cases(conf: Path | None, state: str | None, *, as_json: bool) -> None:
 
 def show(conf: Path | None, case: str, *, as_json: bool) -> None:
     """One case in full."""
-    from actors.cli.documents import show_document
     from actors.cli.views import show_view
+    from actors.documents import show_document
 
     site = Site(conf, os.environ)
     row = site.case(case)
@@ -155,7 +155,7 @@ def show(conf: Path | None, case: str, *, as_json: bool) -> None:
 
 def explain(conf: Path | None, case: str, *, as_json: bool) -> None:
     """Why a case is where it is."""
-    from actors.cli.why import halting, why
+    from actors.documents import halting, why
 
     site = Site(conf, os.environ)
     row, holder = site.case(case), site.holder

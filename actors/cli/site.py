@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from actors.cli.failures import CommandError, ExitCode
 
 if TYPE_CHECKING:
-    from actors.cli.daemon.lock import Holder
     from actors.console.client import Client
     from actors.ledger import Reader
     from actors.settings import Settings
     from messages.ledger import CaseRow
+    from messages.operators import Holder
 
 USUAL = (Path("conf/mqi-actors.toml"), Path("/etc/mqi-actors/mqi-actors.toml"))
 

@@ -75,7 +75,7 @@ def show_view(case: dict[str, Any]) -> str:
     events = "\n".join(
         f"{event['at']}  {event['what']}  {short(_evidence(event['detail']), 160)}".rstrip() for event in case["events"]
     )
-    verdict = _verdict(case["verdict"])
+    verdict = _verdict(case["result"])
     return "\n\n".join(part for part in ("\n".join(head), verdict, beams, attempts, events) if part)
 
 

@@ -10,27 +10,15 @@ import fcntl
 import json
 import os
 import struct
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
 from actors.cli.failures import CommandError, ExitCode
+from messages.operators import Holder
 
 _FLOCK = struct.Struct("hhqqi0q")
 """``struct flock`` of 64-bit Linux: type, whence, start, length, pid."""
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """The daemon that runs on a state folder."""
-
-    pid: int
-    since: str
-    """ISO 8601 with offset; empty when it did not say."""
-    boot: int | None
-    socket: str
-    """Its control socket; empty when it did not say."""
 
 
 def holder(state_dir: Path) -> Holder | None:

@@ -12,15 +12,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.cli.daemon.lock import Holder
-from actors.cli.documents import case_document, case_progress, show_document, status_document
 from actors.cli.failures import CommandError, ExitCode, code_of, lines
 from actors.cli.views import cases_view, short, show_view, status_view
-from actors.cli.why import halting, why
+from actors.documents import case_document, case_progress, halting, show_document, status_document, why
 from actors.errors import MqiError
 from actors.settings import SettingsError
 from messages.faults import Fault
 from messages.ledger import AlarmRow, AttemptRow, BeamRow, CaseRow, EventRow, GpuRow, HostRow
+from messages.operators import Holder
 from messages.states import AttemptState, BeamState, CaseState
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -58,8 +57,9 @@ def test_a_case_has_every_key_that_programs_rely_on() -> None:
     row = case(CaseState.RUNNING, beam(2, BeamState.DONE, 1.0), beam(3, BeamState.RUNNING, 0.5, "slow"))
     document = json.loads(json.dumps(case_document(row, NOW)))
     keys = ["case", "state", "reason", "priority", "path", "plan_uid", "seen", "started", "ended", "progress", "eta"]
-    assert list(document) == [*keys, "beams"]
+    assert list(document) == [*keys, "partial", "verdict", "beams"]
     assert document["progress"] == 0.75
+    assert (document["partial"], document["verdict"]) == (False, None)
     assert document["ended"] is None
     assert datetime.fromisoformat(document["seen"]) == row.seen
     assert datetime.fromisoformat(document["eta"]) == NOW + timedelta(minutes=20)
@@ -108,7 +108,8 @@ def test_show_adds_attempts_history_and_what_was_found() -> None:
         }
     ]
     assert set(document["events"][0]) == {"at", "what", "detail"}
-    assert document["verdict"] == {"verdict": "suspect"}
+    assert document["result"] == {"verdict": "suspect"}
+    assert document["verdict"] == "suspect"
     assert document["interpretation"] == "no json"
     text = show_view(document)
     for words in ("20260301-1  failed", "B3", "exit 134", "beam 3: ended", "suspect"):
@@ -283,4 +284,4 @@ def test_a_result_that_needs_a_look_says_so() -> None:
 def test_show_tells_evidence_in_words(evidence: str, words: str) -> None:
     document = show_document(case(S.RUNNING), [], [EventRow(1, NOW, "c", "x", evidence)], NOW)
     assert show_view(document).endswith(f"x  {words}")
-    assert "review" in show_view({**document, "verdict": {"verdict": "review", "reasons": ["look"]}})
+    assert "review" in show_view({**document, "result": {"verdict": "review", "reasons": ["look"]}})

@@ -1,0 +1,109 @@
+"""One case, or all of them, as outside programs rely on it. Pure: rows and the time in, plain values out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from actors.documents.times import iso
+from messages.ledger import AttemptRow, BeamRow, CaseRow, EventRow
+from messages.states import BeamState, CaseState
+
+_NOTICEABLE = 0.02
+"""Of a case's progress: before this nothing is said about its end."""
+
+
+def beam_progress(beam: BeamRow) -> float:
+    """0 to 1; only a verified beam is all done."""
+    if beam.state is BeamState.DONE:
+        return 1.0
+    return min(max(beam.progress, 0.0), 0.99)
+
+
+def case_progress(row: CaseRow) -> float:
+    """0 to 1: the mean of its beams."""
+    if row.state is CaseState.DONE:
+        return 1.0
+    return round(sum(map(beam_progress, row.beams)) / len(row.beams), 4) if row.beams else 0.0
+
+
+def eta(row: CaseRow, now: datetime) -> datetime | None:
+    """When a running case will be done if it goes on as it did; None when there is nothing to go by."""
+    progress = case_progress(row)
+    if row.state is not CaseState.RUNNING or row.started is None or not _NOTICEABLE <= progress < 1:
+        return None
+    return now + (now - row.started) * ((1 - progress) / progress)
+
+
+def case_document(row: CaseRow, now: datetime) -> dict[str, Any]:
+    """One element of ``cases``. ``verdict``: null before a result is published; ``partial``: not all was delivered."""
+    return {
+        "case": row.case,
+        "state": str(row.state),
+        "reason": row.reason,
+        "priority": row.priority,
+        "path": row.path,
+        "plan_uid": row.plan_uid,
+        "seen": iso(row.seen),
+        "started": iso(row.started),
+        "ended": iso(row.ended),
+        "progress": case_progress(row),
+        "eta": iso(eta(row, now)),
+        "partial": row.source is not None and row.source.partial,
+        "verdict": verdict_of(row),
+        "beams": [
+            {
+                "number": beam.number,
+                "name": beam.name,
+                "state": str(beam.state),
+                "attempt": beam.attempt,
+                "host": beam.host,
+                "gpu": beam.gpu,
+                "progress": round(beam_progress(beam), 4),
+                "reason": beam.reason,
+            }
+            for beam in row.beams
+        ],
+    }
+
+
+def show_document(
+    row: CaseRow, attempts: Iterable[AttemptRow], events: Iterable[EventRow], now: datetime
+) -> dict[str, Any]:
+    """``show``: the case with its attempts and history, and what was found out about it."""
+    return {
+        **case_document(row, now),
+        "attempts": [
+            {
+                "beam": attempt.beam,
+                "attempt": attempt.attempt,
+                "host": attempt.host,
+                "gpu": attempt.gpu,
+                "key": attempt.key,
+                "launched": attempt.launched or None,
+                "ended": attempt.ended or None,
+                "outcome": str(attempt.state),
+                "evidence": attempt.evidence,
+            }
+            for attempt in attempts
+        ],
+        "events": [{"at": iso(event.at), "what": event.what, "detail": event.detail} for event in events],
+        "result": _embedded(row.verdict),
+        "interpretation": _embedded(row.interpretation),
+    }
+
+
+def verdict_of(row: CaseRow) -> str | None:
+    """``accepted`` | ``review`` | ``suspect``; None before a result is published."""
+    result = _embedded(row.verdict)
+    word = result.get("verdict") if isinstance(result, dict) else None
+    return str(word) if word else None
+
+
+def _embedded(text: str) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except ValueError:
+        return text
