@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from actors.crash_points import effect
 from messages.interpretation import Interpretation
 
 
@@ -25,5 +26,6 @@ def _size(path: Path) -> int:
 def remove(folder: Path) -> bool:
     """True when nothing of the folder is left. OSError when something cannot be removed."""
     if folder.exists():
-        shutil.rmtree(folder)
+        with effect("clean.work"):
+            shutil.rmtree(folder)
     return True

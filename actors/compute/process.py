@@ -15,6 +15,7 @@ from typing import IO
 
 from actors.compute.frames import Call, Raised, Ready, Returned, load_light, receive, send
 from actors.compute.waiting import Job
+from actors.crash_points import effect
 from actors.supervision import TaskScope, Timer
 from messages.compute import Computed, ComputeFailed
 from messages.faults import Blame, Fault
@@ -81,7 +82,8 @@ class WorkerProcess:
         """End now, whatever it is at."""
         self._jobs.put(None)
         if self._popen is not None:
-            self._popen.kill()
+            with effect("compute.kill"):
+                self._popen.kill()
 
     @property
     def pid(self) -> int | None:
@@ -91,14 +93,15 @@ class WorkerProcess:
         """Start the process and pass jobs to it until it ends, or is to end. Raises OSError if it cannot be started."""
         with tempfile.TemporaryFile() as notes:
             # The kernel ties the child's life to this very thread, which waits for it below.
-            self._popen = subprocess.Popen(
-                [sys.executable, "-m", "actors.compute.worker", str(os.getpid()), *self._warm],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=notes,
-                env=_environment(),
-                process_group=0,  # a Ctrl-C in the daemon's terminal is not for it
-            )
+            with effect("compute.start"):
+                self._popen = subprocess.Popen(
+                    [sys.executable, "-m", "actors.compute.worker", str(os.getpid()), *self._warm],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=notes,
+                    env=_environment(),
+                    process_group=0,  # a Ctrl-C in the daemon's terminal is not for it
+                )
             scope.on_cancel(self.kill)
             try:
                 with suppress(OSError, EOFError):  # it is gone; how, its status says

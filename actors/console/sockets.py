@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from messages.faults import Blame, Fault
 
@@ -49,7 +50,8 @@ def open_socket(path: Path) -> socket.socket:
         aside.chmod(0o600)
         listening.listen(_BACKLOG)
         listening.setblocking(False)
-        aside.rename(path)  # who sees the name is answered
+        with effect("console.bind"):
+            aside.rename(path)  # who sees the name is answered
     except BaseException:
         listening.close()
         raise

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import CaseError, MqiError
 from actors.formats import ct, mgn, plan_info, plan_range, ptn
 from actors.formats.plan_reader import LIMIT
@@ -36,7 +37,8 @@ def pack(order: PackCase) -> PackedCase | Interpretation:
     try:
         document = far.request_bytes(far.FarRequest(far.release(), request))
         if target.exists():
-            shutil.rmtree(target)
+            with effect("interpret.clear"):
+                shutil.rmtree(target)
         proofs = [_written(target, far.REQUEST, document)]
         for path, limit, follow in _read_by_interpreter(request):
             data = read_bounded(path, limit, "A file of the case", follow=follow)
@@ -74,6 +76,7 @@ def _read_by_interpreter(request: InterpretCase) -> Iterator[tuple[Path, int, bo
 
 def _written(target: Path, name: str, data: bytes) -> FileProof:
     path = target / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    with effect("pack.write"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
     return FileProof(name, len(data), hashlib.sha256(data).hexdigest())

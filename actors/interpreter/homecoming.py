@@ -7,6 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import CaseError, MqiError
 from actors.interpreter import far
 from messages.faults import Blame, Fault
@@ -21,7 +22,8 @@ def take(order: TakeAnswer) -> Interpretation:
 
     Raises CaseError with the host's fault of the case; MqiError (blame HOST or OURS) when there is no whole answer.
     """
-    shutil.rmtree(order.bundle, ignore_errors=True)
+    with effect("interpret.clear"):
+        shutil.rmtree(order.bundle, ignore_errors=True)
     answer = _answer(order)
     if answer.fault is not None:
         raise CaseError(answer.fault) if answer.fault.blame is Blame.INPUT else MqiError(answer.fault)
@@ -72,12 +74,17 @@ def _place(made: Path, target: Path) -> None:
     folder, old = (target.with_name(f".{target.name}.{kind}") for kind in ("partial", "old"))
     for leftover in (folder, old):
         if leftover.exists():
-            shutil.rmtree(leftover)
-    shutil.copytree(made, folder, copy_function=os.link)
+            with effect("interpret.clear"):
+                shutil.rmtree(leftover)
+    with effect("take.copy"):
+        shutil.copytree(made, folder, copy_function=os.link)
     if target.exists():
-        target.rename(old)
-    folder.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
+        with effect("interpret.aside"):
+            target.rename(old)
+    with effect("take.rename"):
+        folder.rename(target)
+    with effect("interpret.clear"):
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _without_answer(order: TakeAnswer, why: str) -> MqiError:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from messages.faults import Blame, Fault
 from messages.files import FileProof
@@ -30,7 +31,8 @@ class Staging:
 
     def __enter__(self) -> Self:
         self._guard(self._clear)
-        self._guard(partial(self._folder.mkdir, parents=True))
+        with effect("interpret.make"):
+            self._guard(partial(self._folder.mkdir, parents=True))
         return self
 
     def __exit__(
@@ -73,10 +75,13 @@ class Staging:
         for folder, _, _ in os.walk(self._folder):
             _sync(Path(folder))
         if self._target.exists():
-            self._target.rename(self._old)
-        self._folder.rename(self._target)
+            with effect("interpret.aside"):
+                self._target.rename(self._old)
+        with effect("interpret.rename"):
+            self._folder.rename(self._target)
         _sync(self._target.parent)
-        shutil.rmtree(self._old, ignore_errors=True)
+        with effect("interpret.clear"):
+            shutil.rmtree(self._old, ignore_errors=True)
 
     def _prove(self, part: str, proof: FileProof) -> None:
         self._proofs.setdefault(part, {})[proof.path] = proof
@@ -84,7 +89,8 @@ class Staging:
     def _clear(self) -> None:
         for leftover in (self._folder, self._old):
             if leftover.exists():
-                shutil.rmtree(leftover)
+                with effect("interpret.clear"):
+                    shutil.rmtree(leftover)
 
     def _guard(self, act: Callable[[], None]) -> None:
         try:

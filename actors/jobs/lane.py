@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.supervision import Actor, Context, Task, TaskFailed, TaskScope
 from messages.faults import Blame, Fault
@@ -85,7 +86,9 @@ class Lane(Actor):
     def _work(self, order: Order, abandoned: Callable[[], bool], scope: TaskScope) -> _Finished:
         """In the task thread: no actor state is touched here."""
         try:
-            return _Finished(FilesMoved(order.request_id, self.move(order, scope, abandoned)))
+            with effect("stage") if isinstance(order, PutFiles) else effect("fetch"):
+                proofs = self.move(order, scope, abandoned)
+            return _Finished(FilesMoved(order.request_id, proofs))
         except MqiError as error:
             return _Finished(MoveFailed(order.request_id, error.fault))
         except Stopped:

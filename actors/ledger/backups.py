@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.ledger import queries as q
 from actors.ledger.schema import refuse_newer, schema_version
@@ -46,12 +47,14 @@ def backup_to(path: Path, target: Path) -> Path:
             closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source,
             closing(sqlite3.connect(partial, isolation_level=None)) as copy,
         ):
-            source.backup(copy)
+            with effect("backup.copy"):
+                source.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")  # one file, nothing beside it
         finding = _finding(partial)
         if finding:
             raise refused(f"The backup is not whole: {finding}.", kind="backup-bad", where=str(target))
-        make_durable(partial, target)
+        with effect("backup.rename"):
+            make_durable(partial, target)
     finally:
         partial.unlink(missing_ok=True)
     return target
@@ -62,7 +65,8 @@ def scheduled_backup(path: Path, backups: Path, now: datetime, keep: int = KEEP)
     backups.mkdir(parents=True, exist_ok=True)
     made = backup_to(path, backups / f"ledger-{now.astimezone(UTC):%Y%m%dT%H%M%S}Z.sqlite")
     for old in sorted(backups.glob(_PATTERN))[:-keep]:
-        old.unlink(missing_ok=True)
+        with effect("backup.prune"):
+            old.unlink(missing_ok=True)
     return made
 
 
@@ -98,7 +102,8 @@ def restore(backup: Path, path: Path, now: datetime | None = None) -> Path | Non
         boot = (int(row[0]) if row else 0) + BOOT_JUMP
         database.execute(q.SET_META, {"key": "boot", "value": str(boot)})
     aside = _move_aside(path, now or datetime.now(UTC))
-    make_durable(new, path)
+    with effect("backup.rename"):
+        make_durable(new, path)
     return aside
 
 
@@ -108,7 +113,8 @@ def _move_aside(path: Path, now: datetime) -> Path | None:
     for suffix in ("-wal", "-shm", ""):
         present = path.with_name(path.name + suffix)
         if present.exists():
-            present.replace(aside.with_name(aside.name + suffix))
+            with effect("restore.aside"):
+                present.replace(aside.with_name(aside.name + suffix))
     return aside if aside.exists() else None
 
 

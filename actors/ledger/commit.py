@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.ledger import queries as q
 from actors.ledger.records import apply_records
@@ -54,7 +55,8 @@ def commit(database: sqlite3.Connection, writes: Sequence[Write], fences: Mappin
     try:
         database.execute("BEGIN IMMEDIATE")
         outcomes = [_one(database, write, now, at) for write in writes]
-        database.execute("COMMIT")
+        with effect("ledger.commit"):
+            database.execute("COMMIT")
     except sqlite3.Error as error:
         _roll_back(database)
         if _primary(error) in _DISK:

@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.ledger import queries as q
 from actors.ledger.backups import backup_to, default_backups, make_durable, newest_backup
@@ -54,7 +55,8 @@ def next_boot(path: Path, backups: Path | None = None) -> int:
     """Count one more start of the daemon and say which it is (1 at first); on the disk before it returns."""
     database = open_store(path, backups)
     try:
-        row = database.execute(q.COUNT_UP, {"key": "boot"}).fetchone()
+        with effect("boot.count"):
+            row = database.execute(q.COUNT_UP, {"key": "boot"}).fetchone()
         return int(row[0])
     finally:
         database.close()
@@ -97,7 +99,8 @@ def _create(path: Path, backups: Path) -> None:
         create_schema(database)
     finally:
         database.close()
-    make_durable(new, path)
+    with effect("ledger.create"):
+        make_durable(new, path)
 
 
 def _examine(path: Path, backups: Path) -> None:

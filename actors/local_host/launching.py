@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import job_files, launch_command, launch_environment, wrapper_name, wrapper_script
 from actors.local_host import looking
@@ -36,10 +37,12 @@ def launch(job: JobSpec, workspace: Path, pause: Callable[[float], object] = tim
     if not _claimed(run_dir):
         try:
             wrapper = _install(workspace)
-            run_dir.mkdir(parents=True, exist_ok=True)
-            for name, content in files.items():
-                _write_whole(run_dir / name, content)
-            answer = _start(wrapper, run_dir, launch_environment(os.environ))
+            with effect("launch.write"):
+                run_dir.mkdir(parents=True, exist_ok=True)
+                for name, content in files.items():
+                    _write_whole(run_dir / name, content)
+            with effect("launch.start"):
+                answer = _start(wrapper, run_dir, launch_environment(os.environ))
         except OSError as error:
             raise _refused(job, f"{error}") from error
         _judge(job, run_dir, answer)
@@ -71,8 +74,9 @@ def _install(workspace: Path) -> Path:
     with contextlib.suppress(FileNotFoundError):
         if wrapper.read_bytes() == wrapper_script():
             return wrapper
-    wrapper.parent.mkdir(parents=True, exist_ok=True)
-    _write_whole(wrapper, wrapper_script())
+    with effect("launch.install"):
+        wrapper.parent.mkdir(parents=True, exist_ok=True)
+        _write_whole(wrapper, wrapper_script())
     return wrapper
 
 

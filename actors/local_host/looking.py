@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.jobs import Engine, Lock, Look, Started, Verdict, decide, parse_engine, parse_started
 from actors.local_host import processes
 
@@ -66,7 +67,7 @@ def void(run_dir: Path) -> bool:
     disk is full): then nothing is certain.
     """
     claim = run_dir / "claim"
-    with contextlib.suppress(FileExistsError):
+    with contextlib.suppress(FileExistsError), effect("launch.void"):
         claim.mkdir()
     with _opened(claim / "lock", os.O_RDWR | os.O_CREAT) as lock:
         try:

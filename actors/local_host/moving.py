@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import Item, unfinished_name
 from actors.jobs.lane import Stopped
@@ -63,13 +64,15 @@ def run(move: Move) -> tuple[FileProof, ...]:
 
 def forget(move: Move) -> None:
     """Remove what an unfinished move left."""
-    shutil.rmtree(move.part, ignore_errors=True)
+    with effect("move.sweep"):
+        shutil.rmtree(move.part, ignore_errors=True)
 
 
 def _try(move: Move) -> tuple[FileProof, ...] | None:
     """One try under the lock of the unfinished folder; None while another mover has it."""
     _check_stop(move)
-    move.part.mkdir(exist_ok=True)
+    with effect("move.make"):
+        move.part.mkdir(exist_ok=True)
     with opened_folder(move.part) as folder:
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -82,9 +85,11 @@ def _try(move: Move) -> tuple[FileProof, ...] | None:
             forget(move)
             return proofs
         _check_space(move)
-        hashes = {item.path: _copy(move, item) for item in move.items}
+        with effect("move.copy"):
+            hashes = {item.path: _copy(move, item) for item in move.items}
         proofs = tuple(_verify(move, item, hashes[item.path]) for item in move.items)
-        move.part.rename(move.target)
+        with effect("move.rename"):
+            move.part.rename(move.target)
     _sync_folder(move.target.parent)
     return proofs
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.jobs import ATTEMPT, Engine, run_mark
 
 PROC = Path("/proc")
@@ -105,5 +106,5 @@ def _same_user(pid: int) -> bool:
 def tell_all(pids: Iterable[int], number: signal.Signals) -> None:
     """Signal each; those that are gone, or not ours, are left."""
     for pid in pids:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+        with contextlib.suppress(ProcessLookupError, PermissionError), effect("kill.signal"):
             os.kill(pid, number)

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import Lock, check_path
 from actors.local_host import looking
@@ -26,7 +27,8 @@ def _remove(workspace: Path, path: str) -> Fault | None:
         folder = below(workspace, workspace / path)
         if (living := _living(folder)) is not None:
             return _alive(living)
-        shutil.rmtree(folder)
+        with effect("clean.runs"):
+            shutil.rmtree(folder)
     except MqiError as error:
         return error.fault
     except FileNotFoundError:

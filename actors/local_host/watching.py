@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.crash_points import effect, point
 from actors.jobs import Started, Verdict
 from actors.local_host import looking, processes
 from actors.local_host.tailing import read_news
@@ -164,7 +165,8 @@ class Watch:
                 order = self._orders.get_nowait()
                 self._forget(order.key)
                 if isinstance(order, WatchJob):
-                    self._runs[order.key] = Run(order, time.monotonic())
+                    with effect("watch.open"):
+                        self._runs[order.key] = Run(order, time.monotonic())
 
     def _wait(self) -> None:
         due = min((run.due for run in self._runs.values()), default=None)
@@ -185,6 +187,7 @@ class Watch:
                 self._by_pidfd[run.pidfd] = run
                 self._poll.register(run.pidfd, select.POLLIN)
             if news is not None:
+                point("watch.told")
                 tell(Observed(run.reply_to, news))
             if run.over:
                 self._forget(run.key)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from messages.faults import Blame, Fault
 from messages.files import FileProof
@@ -42,7 +43,8 @@ class NewFolder:
             _sync(self.partial / proof.path)
         _sync(self.partial)
         try:
-            self.partial.rename(self.final)
+            with effect("publish.rename"):
+                self.partial.rename(self.final)
         except OSError:
             if not self.final.is_dir():
                 raise
@@ -51,7 +53,8 @@ class NewFolder:
 
     def discard(self) -> None:
         """Remove what was not published."""
-        shutil.rmtree(self.partial, ignore_errors=True)
+        with effect("publish.clear"):
+            shutil.rmtree(self.partial, ignore_errors=True)
 
     def _accept_existing(self) -> None:
         differing = [proof.path for proof in self.proofs if differs(self.final / proof.path, proof)]
@@ -75,9 +78,11 @@ def new_folder(results_dir: Path, case: str) -> NewFolder:
         raise MqiError(Fault(what=f"{case!r} cannot name a results folder.", blame=Blame.OURS, kind="case-name"))
     results_dir.mkdir(parents=True, exist_ok=True)
     for leftover in results_dir.glob(f".{_escaped(case)}.*.partial"):
-        shutil.rmtree(leftover, ignore_errors=True)
+        with effect("publish.clear"):
+            shutil.rmtree(leftover, ignore_errors=True)
     partial = results_dir / f".{case}.{os.getpid()}.partial"
-    partial.mkdir()
+    with effect("publish.make"):
+        partial.mkdir()
     return NewFolder(final=results_dir / case, partial=partial)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.results.evidence import accepted_exit, engine_error
 from actors.results.raw_dose import RawDose, scan_raw
 from messages.files import FileProof
@@ -27,7 +28,8 @@ def verify_run(run: VerifyRun) -> VerifiedDose:
     found = [_the_file(run, pattern, collected) for pattern in run.beam.expected]
     if not found:
         raise engine_error(run, "The profile expects no output file.", "output-missing", directory)
-    doses = [_examined(run, directory, proof, ended.started) for proof in found]
+    with effect("verify"):
+        doses = [_examined(run, directory, proof, ended.started) for proof in found]
     first = doses[0]
     assert ended.exit_code is not None, "an accepted exit has an exit code"
     return VerifiedDose(

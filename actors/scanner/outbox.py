@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
+from actors.crash_points import effect
 from messages.address import Mailbox
 from messages.ledger import Record, Write
 
@@ -37,7 +38,8 @@ class Outbox:
         request_id = f"{self._writer.id}/{self._epoch}/{next(self._numbers)}"
         self._pending[request_id] = pending
         self._busy.add(pending.case)
-        self._ledger.tell(Write(request_id, self._writer, self._writer.id, self._epoch, records))
+        with effect("scan.write"):
+            self._ledger.tell(Write(request_id, self._writer, self._writer.id, self._epoch, records))
 
     def answered(self, request_id: str) -> Pending | None:
         """What this answer is to; None: not one of ours."""

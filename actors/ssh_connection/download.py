@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from actors.crash_points import effect
 from actors.jobs import Item, check_paths, unfinished_name
 from actors.jobs.sources import opened_folder
 from actors.jobs.sources import survey as local_survey
@@ -54,7 +55,8 @@ class Download:
     def forget(self) -> None:
         """Remove what unfinished moves to this target left."""
         for part in self.target.parent.glob(f".{_literal(self.target.name)}.part-*"):
-            shutil.rmtree(part, ignore_errors=True)
+            with effect("move.sweep"):
+                shutil.rmtree(part, ignore_errors=True)
 
     def _survey(self, route: Route) -> tuple[Member, ...]:
         answer = route.ask(scripts.survey(route.workspace, self.source, self.names), self.source)
@@ -84,7 +86,8 @@ class Download:
         """One try under the lock of the unfinished folder; None while another mover has it."""
         items = [Item(member.path, member.size, None, member.mtime_ns) for member in members]
         part = self.target.parent / unfinished_name(self.target.name, items)
-        part.mkdir(exist_ok=True)
+        with effect("move.make"):
+            part.mkdir(exist_ok=True)
         with opened_folder(part) as folder:
             try:
                 fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,8 +98,10 @@ class Download:
             proofs = self._there(route, members)
             if proofs is None:
                 proofs = self._gather(route, part, members)
-                part.rename(self.target)
-        shutil.rmtree(part, ignore_errors=True)
+                with effect("move.rename"):
+                    part.rename(self.target)
+        with effect("move.sweep"):
+            shutil.rmtree(part, ignore_errors=True)
         with opened_folder(self.target.parent) as above:
             os.fsync(above)
         return proofs
@@ -105,7 +110,8 @@ class Download:
         landing = Landing(part, members, route.tally)
         self._check_room(part, landing, len(members))
         with self._hashing(route, members) as told:
-            landing.receive(self._incoming(route, landing.wanted))
+            with effect("move.copy"):
+                landing.receive(self._incoming(route, landing.wanted))
             expected = _answered(route, told, members) if told is not None else None
         if expected is None:
             expected = self._told(route, members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import GRACE_S
 from actors.ssh_connection.remote import Facts, Remote
@@ -65,7 +66,8 @@ class Ending:
         if absent and not facts.folder:
             return facts.left == ()
         if absent or facts.verdict.unbegun:
-            self._remote.call("void", self._run_dir)
+            with effect("launch.void"):
+                self._remote.call("void", self._run_dir)
         return False
 
     def _push(self, facts: Facts) -> None:
@@ -85,7 +87,8 @@ class Ending:
             self._signal("KILL")
 
     def _signal(self, name: str, *who: str) -> None:
-        self._remote.call("end_run", self._run_dir, name, *who)
+        with effect("kill.signal"):
+            self._remote.call("end_run", self._run_dir, name, *who)
 
     def _failed(self, facts: Facts) -> MqiError:
         left = ", ".join(map(str, facts.left or ())) or "unknown"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import job_files, wrapper_name, wrapper_script
 from actors.ssh_connection.places import below
@@ -22,17 +23,23 @@ def launch(job: JobSpec, remote: Remote) -> str:
     run_dir = below(remote.workspace, job.run_dir)
     texts = {name: content.decode("utf-8", "surrogateescape") for name, content in job_files(job).items()}
     words = (run_dir, wrapper_name(), texts["job.json"], texts["job.sh"])
-    answer = remote.call("launch", *words, timeout_s=_LAUNCH_WITHIN_S)
+    answer = _started(remote, words)
     if ("no", "wrapper") in answer:
         install(remote)
-        answer = remote.call("launch", *words, timeout_s=_LAUNCH_WITHIN_S)
+        answer = _started(remote, words)
     return judge(job, answer, remote.boot_id)
+
+
+def _started(remote: Remote, words: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    with effect("launch.start"):
+        return remote.call("launch", *words, timeout_s=_LAUNCH_WITHIN_S)
 
 
 def install(remote: Remote) -> None:
     """Have the wrapper on the host under its hash: once per host and version, whole or not at all."""
     text = wrapper_script().decode()
-    answer = dict(remote.call("install_wrapper", wrapper_name(), text.rstrip("\n")))
+    with effect("launch.install"):
+        answer = dict(remote.call("install_wrapper", wrapper_name(), text.rstrip("\n")))
     if "error" in answer:
         raise MqiError(
             Fault(

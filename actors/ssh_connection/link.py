@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import paramiko
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.ssh_connection import framing, troubles
 from actors.ssh_connection.channel import Channel, Limit
@@ -37,7 +38,9 @@ def open_link(
 
     ``on_cancel`` is ``TaskScope.on_cancel``: it is told how to cut the attempt short.
     """
-    return Link(target, connect(target, on_cancel, window or Window()), sessions)
+    with effect("link.connect"):
+        connection = connect(target, on_cancel, window or Window())
+    return Link(target, connection, sessions)
 
 
 class Link:
@@ -88,7 +91,8 @@ class Link:
             return self._run_alone(f"{prelude}\n{script}", stdin, limit)
         shell = self._shell(limit)
         try:
-            outcome = shell.run(script, limit, prelude)
+            with effect("link.run"):
+                outcome = shell.run(script, limit, prelude)
         except BaseException:
             shell.close()
             raise
@@ -101,8 +105,9 @@ class Link:
         channel = self._open(limit)
         try:
             word = framing.nonce()
-            channel.write(framing.stream(script, word), timeout_s)
-            channel.skip_to(framing.begin_mark(word), limit)
+            with effect("link.stream"):
+                channel.write(framing.stream(script, word), timeout_s)
+                channel.skip_to(framing.begin_mark(word), limit)
         except BaseException:
             channel.close()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import check_path
 from actors.ssh_connection.places import below
@@ -26,7 +27,9 @@ def _remove(remote: Remote, path: str) -> Fault | None:
         folder = below(remote.workspace, f"{remote.workspace}/{path}")
     except MqiError as error:
         return error.fault
-    return judge(path, folder, dict(remote.call("remove", folder, timeout_s=_REMOVED_WITHIN_S)))
+    with effect("clean.runs"):
+        said = dict(remote.call("remove", folder, timeout_s=_REMOVED_WITHIN_S))
+    return judge(path, folder, said)
 
 
 def judge(path: str, folder: str, said: dict[str, str]) -> Fault | None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import Item, unfinished_name
 from actors.jobs.sources import opened_file, opened_folder
@@ -66,7 +67,8 @@ class Upload:
 
     def forget(self, route: Route) -> None:
         """Remove what an unfinished move left there."""
-        route.run(scripts.forget(self.part))
+        with effect("move.sweep"):
+            route.run(scripts.forget(self.part))
 
     # -- before
 
@@ -79,7 +81,8 @@ class Upload:
 
     def _look(self, route: Route, load: _Load | None) -> Look:
         keep = load.packed.name if load is not None and load.packed is not None else ""
-        answer = route.ask(scripts.look(route.workspace, self.target, self.part, keep), self.target)
+        with effect("stage.look"):
+            answer = route.ask(scripts.look(route.workspace, self.target, self.part, keep), self.target)
         try:
             look = parse_look(answer)
         except UnclearError as error:
@@ -103,18 +106,19 @@ class Upload:
         """Send, verify, rename; False when something stands under the final name by now."""
         have = {member.path: member.size for member in look.part}
         self._check_room(route, load, have, look.free_bytes)
-        known = self._send(route, load, have)
+        with effect("stage.send"):
+            known = self._send(route, load, have)
         tree = f"tree-{secrets.token_hex(4)}"
-        if load.packed is not None:
+        with effect("stage.unpack"):
             self._unpack(route, tree, load.packed)
-        else:
-            route.ask(scripts.unpack(self.part, tree, None), self.target)
         rest = [member for member in load.members if member.path not in known]
         size = sum(member.size for member in rest)
-        answer = route.ask(scripts.place(self.part, tree, load.big, rest), self.target, size)
+        with effect("stage.place"):
+            answer = route.ask(scripts.place(self.part, tree, load.big, rest), self.target, size)
         found = parse_hashes(answer, rest) or far_hashes(route, f"{self.part}/{tree}", rest)
         self._verify(route, load, known | found)
-        outcome = route.run(scripts.finish(self.part, tree, self.target))
+        with effect("stage.rename"):
+            outcome = route.run(scripts.finish(self.part, tree, self.target))
         if outcome.exit_code not in (0, scripts.TAKEN):
             raise refusals.of_script(route.host, route.workspace, self.target, outcome.exit_code, outcome.stderr)
         return outcome.exit_code == 0
@@ -151,7 +155,10 @@ class Upload:
         else:
             route.pour(scripts.pour(self.part, packed.name, offset), _gathered(content), self.target)
 
-    def _unpack(self, route: Route, tree: str, packed: Pack) -> None:
+    def _unpack(self, route: Route, tree: str, packed: Pack | None) -> None:
+        if packed is None:
+            route.ask(scripts.unpack(self.part, tree, None), self.target)
+            return
         outcome = route.run(scripts.unpack(self.part, tree, packed), packed.size)
         if outcome.exit_code == 0:
             return

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from actors.crash_points import effect, point
 from actors.jobs import Verdict
 from actors.jobs.log_text import NEWEST_BYTES, thin
 from actors.ssh_connection import troubles
@@ -152,7 +153,8 @@ class Watch:
     def loop(self, remote: Remote, tell: Callable[[Observed], None], ended: Callable[[], bool]) -> None:
         """Until ``ended``. Raises LinkError when the link is lost, or nothing was heard for too long."""
         script = f"{prelude(remote.workspace, remote.boot_id)}\n{watch_loop()}"
-        channel = remote.link.channel(script, timeout_s=remote.link.target.patience.session_s, cancel=ended)
+        with effect("watch.open"):
+            channel = remote.link.channel(script, timeout_s=remote.link.target.patience.session_s, cancel=ended)
         try:
             talk = _Talk(channel, remote, ended)
             for run in self._runs.values():
@@ -231,6 +233,7 @@ class Watch:
         start, data = log or (run.seen, b"")
         news = run.news(data, start)
         if news is not None:
+            point("watch.told")
             tell(Observed(run.order.reply_to, news))
         if run.over:
             self._runs.pop(run.order.key, None)
