@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from actors.settings.places import (
     calibration_files,
-    loopback_address,
+    is_loopback,
+    listen_address,
     placed,
     placed_or_none,
     profile_file,
@@ -225,8 +226,27 @@ class Backup(Section):
 class Console(Section):
     """How operators and programs reach the daemon; the control socket is always there."""
 
-    listen: Annotated[str, AfterValidator(loopback_address)] = ""
-    """Loopback address for the page, such as ``127.0.0.1:8080``; empty: none."""
+    listen: Annotated[str, AfterValidator(listen_address)] = ""
+    """Address of the page, such as ``127.0.0.1:8080``; empty: none. Other machines reach it with a token only."""
+    token_file: Annotated[Path | None, BeforeValidator(placed_or_none), Field(validate_default=True)] = None
+    """File that holds the token (24 characters or more) that every request must show; None: loopback only."""
+    names: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Names under which browsers reach this machine, besides its own: requests for any other name are refused."""
+
+    @property
+    def loopback(self) -> bool:
+        """The page can be reached from this machine only (or not at all)."""
+        return not self.listen or is_loopback(self.listen)
+
+    @field_validator("token_file")
+    @classmethod
+    def _others_need_a_token(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        listen = info.data.get("listen", "")
+        if listen and value is None and not is_loopback(listen):
+            raise ValueError(
+                f'listen = "{listen}" is not of this machine alone: name a file with a token, or use 127.0.0.1'
+            )
+        return value
 
 
 class Settings(Section):

@@ -75,21 +75,20 @@ def shipped_calibrations() -> tuple[tuple[str, Path], ...]:
     return tuple((path.stem.upper(), path) for path in sorted((SHIPPED / "calibrations").glob("*.txt")))
 
 
-def loopback_address(value: str) -> str:
-    """``host:port`` on this machine only: the page has no login of its own."""
+def listen_address(value: str) -> str:
+    """``host:port`` with a port that can be, or nothing."""
     if not value:
         return value
-    host, _, port = value.rpartition(":")
+    _, _, port = value.rpartition(":")
     if not port.isdigit() or not 0 < int(port) < 65536:
         raise ValueError('must be like "127.0.0.1:8080"')
-    host = host.strip("[]")
-    if host != "localhost" and not _is_loopback(host):
-        raise ValueError(f'"{host}" is not of this machine; use 127.0.0.1, and a proxy with a login in front of it')
     return value
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(listen: str) -> bool:
+    """Whether a ``host:port`` can be reached from this machine only."""
+    host = listen.rpartition(":")[0].strip("[]")
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
