@@ -8,13 +8,24 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from actors.crash_points import effect
 from actors.ledger import queries as q
 from actors.ledger.schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
 
-STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({})
+
+def _to_2(database: Database) -> None:
+    """Alarms that are told to people outside."""
+    database.execute(
+        "CREATE TABLE pushes (push INTEGER PRIMARY KEY AUTOINCREMENT, after INTEGER NOT NULL, upto INTEGER NOT NULL, "
+        "tries INTEGER NOT NULL DEFAULT 0, at TEXT NOT NULL, outcome TEXT NOT NULL DEFAULT '')"
+    )
+    database.execute("CREATE UNIQUE INDEX pushes_open ON pushes (outcome) WHERE outcome = ''")
+
+
+STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2})
 """Version → what makes it out of the version before: changes tables with sqlite-utils, begins no transaction."""
 
 
@@ -44,7 +55,8 @@ def migrate(
             if broken:
                 raise sqlite3.IntegrityError(f"version {number} leaves {len(broken)} broken references")
             database.execute(q.SET_META, {"key": "schema", "value": str(number)})
-            database.execute("COMMIT")
+            with effect("migration.commit"):
+                database.execute("COMMIT")
         except BaseException:
             if database.in_transaction:
                 database.execute("ROLLBACK")

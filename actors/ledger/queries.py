@@ -229,6 +229,38 @@ SET_ALARM = (
 DROP_ALARM = "DELETE FROM alarms WHERE alarm = :alarm"
 """Clear an alarm."""
 
+# --- alarms told to people outside --------------------------------------------------------------------------------
+
+OPEN_PUSH = "SELECT * FROM pushes WHERE outcome = ''"
+"""The push that is under way: one at most."""
+
+PUSH = "SELECT * FROM pushes WHERE push = :push"
+"""One push."""
+
+PUSHED_UPTO = "SELECT max(upto) FROM pushes"
+"""Number of the last event that a push has, or had, to tell; NULL before the first push."""
+
+OLDEST_ALARM = (
+    "SELECT min(number) FROM (SELECT max(number) AS number FROM events WHERE \"case\" = '' "
+    "AND what IN (SELECT 'alarm ' || alarm || ': raised' FROM alarms) GROUP BY what)"
+)
+"""Number of the event that raised the oldest of the alarms that stand; NULL: none stands."""
+
+ALARM_EVENTS = (
+    "SELECT * FROM events WHERE \"case\" = '' AND number > :after AND number <= :upto AND what LIKE 'alarm %' "
+    "ORDER BY number LIMIT :limit"
+)
+"""What happened to alarms, oldest first."""
+
+ADD_PUSH = "INSERT INTO pushes (after, upto, at) VALUES (:after, :upto, :at)"
+"""The intent to tell of these events."""
+
+TRY_PUSH = "UPDATE pushes SET tries = tries + 1, at = :at WHERE push = :push"
+"""The intent of one try."""
+
+SETTLE_PUSH = "UPDATE pushes SET outcome = :outcome WHERE push = :push AND outcome = ''"
+"""What became of a push; the first outcome stands."""
+
 # --- operators' orders -------------------------------------------------------------------------------------------
 
 ADD_ORDER = (

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from actors.ledger import queries as q
 from actors.ledger import rows
 from actors.ledger.codec import list_json
+from actors.ledger.pushes import pushes_report
 from actors.ledger.transitions import ENDED_CASES
 from messages.ledger import (
     INTERPRETATION_SENT,
@@ -23,17 +24,19 @@ from messages.ledger import (
     GetCases,
     GetKnownCases,
     GetOrders,
+    GetPushes,
     GpuRow,
     HostRow,
     KnownCase,
     KnownCasesReport,
     OrderRow,
     OrdersReport,
+    PushesReport,
 )
 from messages.states import OPEN_ATTEMPTS, CaseState
 
-Query = GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders
-Report = CaseReport | CasesReport | AttemptsReport | KnownCasesReport | OrdersReport
+Query = GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders | GetPushes
+Report = CaseReport | CasesReport | AttemptsReport | KnownCasesReport | OrdersReport | PushesReport
 
 
 def answer(database: sqlite3.Connection, query: Query) -> Report:
@@ -50,6 +53,8 @@ def answer(database: sqlite3.Connection, query: Query) -> Report:
             return KnownCasesReport(request, known_cases(database))
         case GetOrders(request_id=request):
             return OrdersReport(request, open_orders(database))
+        case GetPushes(request_id=request):
+            return pushes_report(database, request)
 
 
 def one_case(database: sqlite3.Connection, case: str) -> CaseRow | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from actors.ledger import attempts, cases, notes
+from actors.ledger import attempts, cases, notes, pushes
 from actors.ledger.journal import Journal
 from messages import ledger as m
 
@@ -30,6 +30,9 @@ _APPLY: Mapping[type, Callable[[Journal, Any], None]] = MappingProxyType(
         m.NoteGpu: notes.note_gpu,
         m.RaiseAlarm: notes.raise_alarm,
         m.ClearAlarm: notes.clear_alarm,
+        m.OpenPush: pushes.open_push,
+        m.TryPush: pushes.try_push,
+        m.SettlePush: pushes.settle_push,
         m.OrderCommand: notes.order_command,
         m.SettleCommand: notes.settle_command,
     }

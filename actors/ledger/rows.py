@@ -17,6 +17,7 @@ from messages.ledger import (
     HostRow,
     KnownCase,
     OrderRow,
+    PushRow,
 )
 from messages.states import AttemptState, BeamState, CaseState
 
@@ -139,6 +140,18 @@ def order_row(row: sqlite3.Row) -> OrderRow:
         subject=value_path(row["subject"]),
         argument=value_path(row["argument"]),
         user=row["user"],
+        at=_time(row["at"]),
+        outcome=row["outcome"],
+    )
+
+
+def push_row(row: sqlite3.Row) -> PushRow:
+    """Alarms told, or to be told, to people outside."""
+    return PushRow(
+        push=row["push"],
+        after=row["after"],
+        upto=row["upto"],
+        tries=row["tries"],
         at=_time(row["at"]),
         outcome=row["outcome"],
     )

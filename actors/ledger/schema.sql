@@ -1,4 +1,4 @@
--- The ledger: the durable truth about every case. Version 1.
+-- The ledger: the durable truth about every case. Version 2.
 -- Times are ISO 8601 in UTC with microseconds. Paths that are not UTF-8 are kept as BLOBs of their bytes.
 -- Patient names and ids have no column here, by design.
 
@@ -113,6 +113,17 @@ CREATE TABLE alarms (
     since TEXT NOT NULL,
     text  TEXT NOT NULL
 ) WITHOUT ROWID;
+
+-- Alarms that are told to people outside: the intent before, the outcome after. At most one is open.
+CREATE TABLE pushes (
+    push    INTEGER PRIMARY KEY AUTOINCREMENT,
+    after   INTEGER NOT NULL,                  -- tells the alarms' events with numbers above this
+    upto    INTEGER NOT NULL,                  -- … up to this
+    tries   INTEGER NOT NULL DEFAULT 0,
+    at      TEXT NOT NULL,                     -- of the last try
+    outcome TEXT NOT NULL DEFAULT ''           -- empty: still to be told
+);
+CREATE UNIQUE INDEX pushes_open ON pushes (outcome) WHERE outcome = '';
 
 -- What operators ordered; an order without an outcome is still to be carried out.
 CREATE TABLE commands (

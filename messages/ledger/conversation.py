@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from messages.address import Mailbox
 from messages.faults import Fault
 from messages.ledger.records import Record
-from messages.ledger.rows import AttemptRow, CaseRow, KnownCase, OrderRow
+from messages.ledger.rows import AttemptRow, CaseRow, EventRow, KnownCase, OrderRow, PushRow
 from messages.states import CaseState
 
 
@@ -48,6 +48,7 @@ REFUSED_FOR_GOOD = frozenset(
         "not-admitted",
         "already-admitted",
         "case-not-running",
+        "case-changed",
         "wrong-key",
         "attempt-open",
         "attempt-old",
@@ -82,6 +83,8 @@ class CaseReport:
     """Of this case, oldest first."""
     sent: tuple[str, ...] = ()
     """Details of the case's INTERPRETATION_SENT events, oldest first."""
+    last_event: int = 0
+    """Number of the newest line of the case's history: what ExpectCase is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,3 +142,64 @@ class GetOrders:
 class OrdersReport:
     request_id: str
     rows: tuple[OrderRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetPushes:
+    """What of the alarms has still to be told to people outside."""
+
+    request_id: str
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class PushesReport:
+    request_id: str
+    upto: int
+    """Number of the last event that a push has, or had, to tell; before the first push: what is older than all alarms
+    that stand."""
+    open: PushRow | None
+    """The push that is under way."""
+    told: tuple[EventRow, ...]
+    """The alarms' events of the open push, oldest first."""
+    news: tuple[EventRow, ...]
+    """The alarms' events after ``upto``, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetHalts:
+    """Where operators want nothing new to start."""
+
+    request_id: str
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class HaltsReport:
+    request_id: str
+    rows: tuple[HaltRow, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetGpuRecord:
+    """What stands against a GPU: halts, and the failed runs since its last good one."""
+
+    request_id: str
+    reply_to: Mailbox
+    host: str
+    index: int
+    gpu: str
+    """GPU UUID or slot name."""
+
+
+@dataclass(frozen=True, slots=True)
+class GpuRecordReport:
+    request_id: str
+    halts: tuple[HaltRow, ...]
+    """Of the GPU and of its host."""
+    failed: tuple[str, ...]
+    """Keys of its runs that failed since the last good one and were not forgiven it, oldest first."""
+    blamed: frozenset[str]
+    """Those of ``failed`` whose beam succeeded on another GPU."""
+    pardoned: frozenset[str]
+    """Keys of failed runs that an operator's order forgave it."""

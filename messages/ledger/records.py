@@ -48,6 +48,31 @@ class MoveCase:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectCase:
+    """Refused (``case-changed``) unless the case is in one of these states, and nothing more happened to it."""
+
+    case: str
+    states: frozenset[CaseState]
+    event: int | None = None
+    """Number of its last event, as CaseReport told it; None: whatever happened."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseCase:
+    """A held case goes back to where it was held from; nothing else lets it go."""
+
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainCase:
+    """Why a case waits; no transition, no history. Nothing of a held or ended case is changed."""
+
+    case: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class MoveBeam:
     """A legal transition of a beam; moving to the state it is in only updates the reason."""
 
@@ -55,6 +80,14 @@ class MoveBeam:
     beam: int
     to: BeamState
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgiveBeam:
+    """An operator's retry: the attempts up to now count against no budget any more."""
+
+    case: str
+    beam: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +199,29 @@ class ClearAlarm:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenPush:
+    """The intent to tell people outside of the events of alarms after ``after`` up to ``upto``; one at a time."""
+
+    after: int
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class TryPush:
+    """The intent of one try, before anything leaves this machine; counts the tries."""
+
+    push: int
+
+
+@dataclass(frozen=True, slots=True)
+class SettlePush:
+    """The push is over; the first outcome stands."""
+
+    push: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderCommand:
     """An operator's order, durable before the command returns."""
 
@@ -181,6 +237,30 @@ class OrderCommand:
 class SettleCommand:
     order: str
     outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class HaltPlace:
+    """Nothing new starts there until it is lifted; saying it again changes nothing."""
+
+    place: str
+    """``HOST``, ``HOST/GPU`` (index), or empty: intake, everywhere."""
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class LiftHalt:
+    """Work may start there again. Lifting what does not stand changes nothing."""
+
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class PardonGpu:
+    """The failed runs of this GPU up to now are held against it no more."""
+
+    host: str
+    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +282,11 @@ Record = (
     SightCase
     | AdmitCase
     | MoveCase
+    | ExpectCase
+    | ReleaseCase
+    | ExplainCase
     | MoveBeam
+    | ForgiveBeam
     | ExplainBeam
     | NoteInterpretation
     | NoteVerdict
@@ -214,8 +298,14 @@ Record = (
     | NoteGpu
     | RaiseAlarm
     | ClearAlarm
+    | OpenPush
+    | TryPush
+    | SettlePush
     | OrderCommand
     | SettleCommand
+    | HaltPlace
+    | LiftHalt
+    | PardonGpu
     | SetPriority
     | MarkCleaned
 )

@@ -20,6 +20,8 @@ class BeamRow:
     gpu: str
     progress: float
     reason: str
+    forgiven: int = 0
+    """Attempts up to this number count against no budget: an operator had it tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,16 @@ class OrderRow:
 
 
 @dataclass(frozen=True, slots=True)
+class HaltRow:
+    """Where an operator wants nothing new to start."""
+
+    place: str
+    """``HOST``, ``HOST/GPU`` (index), or empty: intake, everywhere."""
+    user: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class EventRow:
     """One line of the history; never changed, never removed."""
 
@@ -133,3 +145,19 @@ class AlarmRow:
     alarm: str
     since: datetime
     text: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushRow:
+    """Alarms told, or to be told, to people outside in one piece."""
+
+    push: int
+    """Counts up by one; who receives it twice knows it by this."""
+    after: int
+    upto: int
+    """It tells the alarms' events with numbers above ``after`` up to this."""
+    tries: int
+    at: datetime
+    """Of the last try."""
+    outcome: str
+    """Empty: still to be told."""

@@ -19,6 +19,7 @@ import pytest
 from actors.ledger import Ledger, Reader, next_boot
 from actors.ledger.actor import BATCH, NOTE_DELAY_S, PROBE_S
 from actors.ledger.backups import scheduled_backup
+from actors.ledger.schema import SCHEMA_VERSION
 from messages.faults import Blame
 from messages.ledger import (
     AttemptsReport,
@@ -316,7 +317,7 @@ def test_backups_are_taken_on_a_schedule(path: Path) -> None:
             wait_until(lambda count=count: timers.advance(0) or len(list(backups.glob("ledger-*"))) == count)
             clock[0] += timedelta(hours=6)
             timers.advance(6 * 3600)
-    assert Reader(next(iter(backups.glob("ledger-*")))).meta()["schema"] == "1"
+    assert Reader(next(iter(backups.glob("ledger-*")))).meta()["schema"] == str(SCHEMA_VERSION)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,8 @@ def test_a_file_that_cannot_be_opened_is_told_with_the_remedy(tmp_path: Path) ->
 
 # --- migration ---
 
+NEXT = SCHEMA_VERSION + 1
+
 
 def add_note_column(database: Database) -> None:
     database.table("hosts").add_column("note", str, not_null_default="")
@@ -181,8 +183,8 @@ def break_a_reference(database: Database) -> None:
 
 def test_an_older_ledger_is_brought_forward_with_its_content(written: Path) -> None:
     with closing(open_store(written)) as database:
-        migrate(database, 1, {2: add_note_column}, 2)
-        assert schema_version(database) == 2
+        migrate(database, SCHEMA_VERSION, {NEXT: add_note_column}, NEXT)
+        assert schema_version(database) == NEXT
         assert "note" in Database(database).table("hosts").columns_dict
         assert database.execute("SELECT count(*) FROM beams").fetchone()[0] == 2
 
@@ -191,8 +193,8 @@ def test_an_older_ledger_is_brought_forward_with_its_content(written: Path) -> N
 def test_a_migration_that_fails_leaves_the_version_before_it(written: Path, failing: object) -> None:
     with closing(open_store(written)) as database:
         with pytest.raises((sqlite3.IntegrityError, ZeroDivisionError)):
-            migrate(database, 1, {2: failing}, 2)  # type: ignore[dict-item]
-        assert schema_version(database) == 1
+            migrate(database, SCHEMA_VERSION, {NEXT: failing}, NEXT)  # type: ignore[dict-item]
+        assert schema_version(database) == SCHEMA_VERSION
         assert "note" not in Database(database).table("hosts").columns_dict
         assert database.execute("SELECT count(*) FROM cases").fetchone()[0] == 1
         assert database.execute("PRAGMA foreign_keys").fetchone()[0] == 1
