@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from messages.address import Mailbox
 
@@ -18,6 +19,49 @@ class Holder:
     boot: int | None
     socket: str
     """Its control socket; empty when it did not say."""
+
+
+class OrderKind(StrEnum):
+    """What an operator may order. The subject is a case, a place (``HOST`` or ``HOST/GPU``), a folder, or empty."""
+
+    RETRY = "retry"
+    """A case, or with the argument one beam of it: failed or cancelled work begins again with a fresh budget."""
+    CANCEL = "cancel"
+    """A case: what runs of it is ended."""
+    HOLD = "hold"
+    """A case: what runs goes on to its end, nothing new starts."""
+    RELEASE = "release"
+    """A held case goes on from where it was."""
+    PRIORITY = "priority"
+    """A case; the argument is a whole number, higher runs first, 0 is usual."""
+    DRAIN = "drain"
+    """A place: what runs goes on to its end, nothing new starts there."""
+    RESUME = "resume"
+    """A place takes work again; a quarantine for failed runs is lifted."""
+    PAUSE = "pause"
+    """Everywhere: no case that was not begun is begun."""
+    UNPAUSE = "unpause"
+    SUBMIT = "submit"
+    """A folder, with the argument ``partial`` as it is: taken now, without waiting for the scanner."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderPlaced:
+    """Console → orders, after the ledger acknowledged it: there is something to carry out."""
+
+    order: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlacesChanged:
+    """Orders → those whom it concerns: where new work may start has changed; the ledger tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseChanged:
+    """Orders → the case's actor: the ledger was told something of it by an operator; read it."""
+
+    case: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from messages.address import Mailbox
 from messages.faults import Fault
 from messages.ledger.records import Record
-from messages.ledger.rows import AttemptRow, CaseRow, EventRow, KnownCase, OrderRow, PushRow
+from messages.ledger.rows import AttemptRow, CaseRow, EventRow, HaltRow, KnownCase, OrderRow, PushRow
 from messages.states import CaseState
 
 
