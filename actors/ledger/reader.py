@@ -7,11 +7,13 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from actors.ledger import reads
+from actors.ledger import glances, reads
 from actors.ledger.backups import default_backups
+from actors.ledger.codec import time_text
 from actors.ledger.migrations import create_schema
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.store import damaged
@@ -54,6 +56,25 @@ class Reader:
     def events_after(self, number: int, limit: int = 1000) -> tuple[EventRow, ...]:
         """The history of everything after event ``number``, oldest first."""
         return self._read(lambda database: reads.events_after(database, number, limit))
+
+    def find(
+        self, states: frozenset[CaseState], search: str = "", limit: int = 50, offset: int = 0
+    ) -> tuple[int, tuple[CaseRow, ...]]:
+        """How many cases in these states match, and a part of them: open ones in the order in which they will run,
+        then ended ones, newest first. ``search``: part of a case's name, plan UID or reason."""
+        return self._read(lambda database: glances.find_cases(database, states, search, limit, offset))
+
+    def last_event(self) -> int:
+        """Number of the newest event; 0 before the first."""
+        return self._read(glances.last_event)
+
+    def event_before(self, at: datetime) -> int:
+        """Number of the last event before that time; 0: there is none."""
+        return self._read(lambda database: glances.event_before(database, time_text(at)))
+
+    def endings_after(self, number: int) -> tuple[EventRow, ...]:
+        """Of the history after event ``number``: beams and cases that were done or failed, oldest first."""
+        return self._read(lambda database: glances.endings_after(database, number))
 
     def hosts(self) -> tuple[HostRow, ...]:
         """Every host, by name."""
