@@ -9,17 +9,12 @@ from functools import cache
 from importlib import resources
 
 from actors.jobs import Lock, Look, Started, Verdict, decide, parse_started
+from actors.jobs.host_shell import host_functions
 from actors.ssh_connection.link import Link
 from messages.jobs import Observation
 
 ANSWER_WITHIN_S = 30.0
 _Lines = tuple[tuple[str, str], ...]
-
-
-@cache
-def host_functions() -> str:
-    """The text of host.sh."""
-    return resources.files(__package__).joinpath("host.sh").read_text("utf-8")
 
 
 @cache
