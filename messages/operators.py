@@ -7,6 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from messages.address import Mailbox
+from messages.hosts import GpusObserved, HostObserved
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,3 +170,7 @@ class HealthReport:
     """Oldest first; also those that the ledger could not take."""
     machine: MachineHealth
     disks: tuple[DiskHealth, ...]
+    hosts: tuple[HostObserved, ...] = ()
+    """The last word of every host's control."""
+    gpus: tuple[GpusObserved, ...] = ()
+    """The last look at every host's GPUs."""

@@ -195,7 +195,8 @@ class Monitor(Actor):
                     listener.tell(self._room)
             case GetHealth(request_id, reply_to):
                 disks = tuple(disk.health for disk in self._disks.values())
-                reply_to.tell(HealthReport(request_id, self._book.standing, self._machine, disks))
+                hosts, gpus = tuple(self._fleet.hosts.values()), tuple(self._fleet.gpus.values())
+                reply_to.tell(HealthReport(request_id, self._book.standing, self._machine, disks, hosts, gpus))
 
     def _news(self, message: Up | Exited) -> None:
         """A host's control, or one who waits for room, came up or went."""
