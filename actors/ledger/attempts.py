@@ -10,7 +10,7 @@ from actors.ledger.cases import the_case
 from actors.ledger.codec import path_value, plain
 from actors.ledger.journal import Journal
 from actors.ledger.transitions import ATTEMPT, BEAM, check, refused
-from messages.ledger import ExplainBeam, MoveAttempt, MoveBeam, NoteProgress, OpenAttempt
+from messages.ledger import ExplainBeam, ForgiveBeam, MoveAttempt, MoveBeam, NoteProgress, OpenAttempt
 from messages.states import OPEN_ATTEMPTS, AttemptState, BeamState, CaseState
 
 _STARTS_RUNS = frozenset({CaseState.QUEUED, CaseState.RUNNING})
@@ -33,6 +33,14 @@ def move_beam(journal: Journal, record: MoveBeam) -> None:
         progress=1.0 if record.to is BeamState.DONE else row["progress"],
     )
     journal.event(record.case, f"beam {record.beam}: {now} → {record.to}", reason)
+
+
+def forgive_beam(journal: Journal, record: ForgiveBeam) -> None:
+    """An operator's retry: a fresh budget."""
+    row = _the_beam(journal, record.case, record.beam)
+    if row["forgiven"] != row["attempt"]:
+        journal.run(q.FORGIVE_BEAM, case=record.case, beam=record.beam)
+        journal.event(record.case, f"beam {record.beam}: its {row['attempt']} attempts count no more")
 
 
 def explain_beam(journal: Journal, record: ExplainBeam) -> None:
@@ -89,6 +97,8 @@ def move_attempt(journal: Journal, record: MoveAttempt) -> None:
         raise refused(f"There is no attempt {record.key}.", kind="no-such-attempt")
     now, evidence = AttemptState(row["state"]), plain(record.evidence)
     moved = check(ATTEMPT, f"Attempt {record.key}", now, record.to)
+    if moved and record.to is AttemptState.LAUNCHING:
+        _check_launch(journal, record.key, row["case"])
     if not moved and evidence in ("", row["evidence"]) and not (record.started or record.ended):
         return
     journal.run(
@@ -102,6 +112,13 @@ def move_attempt(journal: Journal, record: MoveAttempt) -> None:
     )
     step = f"{now} → {record.to}" if moved else str(now)
     journal.event(row["case"], f"beam {row['beam']} attempt {row['attempt']}: {step}", evidence)
+
+
+def _check_launch(journal: Journal, key: str, case: str) -> None:
+    """Once a hold or a cancellation is on the disk, no engine is started for the case."""
+    state = CaseState(the_case(journal, case)["state"])
+    if state not in _STARTS_RUNS:
+        raise refused(f"Case {case} is {state}: attempt {key} is not launched.", kind="case-not-running")
 
 
 def note_progress(journal: Journal, record: NoteProgress) -> None:

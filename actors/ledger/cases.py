@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import Any
 
 from actors.ledger import queries as q
@@ -10,14 +11,17 @@ from actors.ledger.journal import Journal
 from actors.ledger.transitions import BEFORE_ADMISSION, ENDED_CASES, check_case, refused
 from messages.ledger import (
     AdmitCase,
+    ExpectCase,
+    ExplainCase,
     MarkCleaned,
     MoveCase,
     NoteInterpretation,
     NoteVerdict,
+    ReleaseCase,
     SetPriority,
     SightCase,
 )
-from messages.states import BeamState, CaseState
+from messages.states import OPEN_CASES, BeamState, CaseState
 
 
 def sight(journal: Journal, record: SightCase) -> None:
@@ -132,18 +136,57 @@ def _claim(journal: Journal, record: AdmitCase, keys: tuple[str, ...]) -> None:
 def move(journal: Journal, record: MoveCase) -> None:
     """A legal transition; to the state that it is in: only the reason is brought up to date."""
     row, to, reason = the_case(journal, record.case), record.to, plain(record.reason)
-    now, held_from = CaseState(row["state"]), CaseState(row["held_from"]) if row["held_from"] else None
-    admitted = bool(row["source"])
-    if not check_case(f"Case {record.case}", now, to, held_from=held_from, admitted=admitted):
+    now = CaseState(row["state"])
+    if now is CaseState.HELD and to in OPEN_CASES - {CaseState.HELD}:
+        raise refused(
+            f"Case {record.case} is held: it becomes {to} by an operator's release alone.", kind="illegal-transition"
+        )
+    if to == now:
         if row["reason"] != reason:
             journal.run(q.EXPLAIN_CASE, case=record.case, reason=reason)
             journal.event(record.case, f"case: {now}", reason)
         return
+    _step(journal, row, to, reason)
+
+
+def release(journal: Journal, record: ReleaseCase) -> None:
+    """Back to where the case was held from."""
+    row = the_case(journal, record.case)
+    if CaseState(row["state"]) is not CaseState.HELD:
+        raise refused(f"Case {record.case} is {row['state']}: it is not held.", kind="illegal-transition")
+    _step(journal, row, CaseState(row["held_from"]), "")
+
+
+def expect(journal: Journal, record: ExpectCase) -> None:
+    """Refused when the case is not what it was when somebody decided about it."""
+    row = the_case(journal, record.case)
+    if CaseState(row["state"]) not in record.states:
+        raise refused(f"Case {record.case} is {row['state']} by now.", kind="case-changed")
+    if record.event is not None and last_event(journal.database, record.case) != record.event:
+        raise refused(f"More has happened to case {record.case}.", kind="case-changed")
+
+
+def explain(journal: Journal, record: ExplainCase) -> None:
+    """Why a case waits; it changes often, and is no history."""
+    the_case(journal, record.case)
+    journal.run(q.EXPLAIN_WAITING_CASE, case=record.case, reason=plain(record.reason))
+
+
+def last_event(database: sqlite3.Connection, case: str) -> int:
+    """Number of the newest line of a case's history."""
+    return int(database.execute(q.LAST_EVENT_OF, {"case": case}).fetchone()[0])
+
+
+def _step(journal: Journal, row: dict[str, Any], to: CaseState, reason: str) -> None:
+    """A legal transition with its event."""
+    case, now = row["case"], CaseState(row["state"])
+    held_from = CaseState(row["held_from"]) if row["held_from"] else None
+    check_case(f"Case {case}", now, to, held_from=held_from, admitted=bool(row["source"]))
     if to is CaseState.DONE:
         _check_beams_done(journal, row)
     journal.run(
         q.MOVE_CASE,
-        case=record.case,
+        case=case,
         state=to,
         held_from=now if to is CaseState.HELD else "",
         reason=reason,
@@ -151,7 +194,7 @@ def move(journal: Journal, record: MoveCase) -> None:
         ended=journal.at if to in ENDED_CASES else None,
         cleaned=row["cleaned"] if to in ENDED_CASES else 0,
     )
-    journal.event(record.case, f"case: {now} → {to}", reason)
+    journal.event(case, f"case: {now} → {to}", reason)
 
 
 def _check_beams_done(journal: Journal, case: dict[str, Any]) -> None:

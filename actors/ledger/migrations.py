@@ -25,7 +25,17 @@ def _to_2(database: Database) -> None:
     database.execute("CREATE UNIQUE INDEX pushes_open ON pushes (outcome) WHERE outcome = ''")
 
 
-STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2})
+def _to_3(database: Database) -> None:
+    """Operators' orders: halts, pardons, fresh budgets; what a GPU is."""
+    database.execute(
+        'CREATE TABLE halts (place TEXT PRIMARY KEY, "user" TEXT NOT NULL, at TEXT NOT NULL) WITHOUT ROWID'
+    )
+    database.execute("CREATE TABLE pardons (key TEXT PRIMARY KEY REFERENCES attempts (key)) WITHOUT ROWID")
+    database.execute("ALTER TABLE beams ADD COLUMN forgiven INTEGER NOT NULL DEFAULT 0")
+    database.execute("ALTER TABLE gpus ADD COLUMN model TEXT NOT NULL DEFAULT ''")
+
+
+STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3})
 """Version → what makes it out of the version before: changes tables with sqlite-utils, begins no transaction."""
 
 

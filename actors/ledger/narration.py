@@ -28,7 +28,8 @@ class Line:
 def narrate(case: str, what: str, detail: str) -> Line:
     """The line for one event of the history (``what`` and ``detail`` as the ledger has them)."""
     if not case:
-        return Line("DEBUG", "", "", _joined(what, detail))
+        ordered = what.startswith("order: ")
+        return Line("INFO" if ordered else "DEBUG", "", "", _joined(what, detail))
     if match := _ATTEMPT.fullmatch(what):
         return _of_attempt(case, match["beam"], match["attempt"], match["step"], detail)
     if match := _BEAM.fullmatch(what):
@@ -37,6 +38,8 @@ def narrate(case: str, what: str, detail: str) -> Line:
 
 
 def _of_case(case: str, step: str, detail: str) -> Line:
+    if step.startswith("order: "):
+        return Line("INFO", case, "", _joined(step, detail))
     quiet = step.endswith(_QUIET_STEPS) or "→" not in step
     return Line("DEBUG" if quiet else "INFO", case, "", _joined(step, detail))
 

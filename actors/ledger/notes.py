@@ -7,6 +7,7 @@ from actors.ledger.codec import path_value, plain, value_path
 from actors.ledger.journal import Journal
 from actors.ledger.transitions import refused
 from messages.ledger import ClearAlarm, NoteEvent, NoteGpu, NoteHost, OrderCommand, RaiseAlarm, SettleCommand
+from messages.operators import OrderKind
 
 
 def note_event(journal: Journal, record: NoteEvent) -> None:
@@ -36,6 +37,7 @@ def note_gpu(journal: Journal, record: NoteGpu) -> None:
         state=record.state,
         reason=reason,
         beam=record.beam,
+        model=record.model,
         at=journal.at,
     )
     if row is None or (row["state"] != record.state and {row["state"], record.state} != {"idle", "busy"}):
@@ -72,8 +74,10 @@ def order_command(journal: Journal, record: OrderCommand) -> None:
     )
     if new is not None:
         case = _case_or_none(journal, record.subject)
-        words = " ".join(part for part in (record.kind, record.subject, record.argument) if part)
-        journal.event(case, f"order: {plain(words)}", record.user)
+        # A folder may be named after a patient: it stays out of what is told of the order.
+        subject = "" if record.kind == OrderKind.SUBMIT else record.subject
+        words = " ".join(part for part in (record.kind, subject, record.argument) if part)
+        journal.event(case, f"order: {plain(words)}", f"by {record.user or 'nobody named'}")
 
 
 def settle_command(journal: Journal, record: SettleCommand) -> None:
@@ -83,8 +87,8 @@ def settle_command(journal: Journal, record: SettleCommand) -> None:
         raise refused(f"There is no order {record.order}.", kind="no-such-order")
     if journal.one(q.SETTLE_ORDER, order=record.order, outcome=plain(record.outcome)) is not None:
         subject = value_path(known["subject"])
-        words = plain(f"order: {known['kind']} {subject}: settled")
-        journal.event(_case_or_none(journal, subject), words, record.outcome)
+        told = known["kind"] if known["kind"] == OrderKind.SUBMIT else f"{known['kind']} {subject}".rstrip()
+        journal.event(_case_or_none(journal, subject), plain(f"order: {told}: settled"), record.outcome)
 
 
 def _case_or_none(journal: Journal, subject: str) -> str:

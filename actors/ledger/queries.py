@@ -78,6 +78,11 @@ MOVE_CASE = (
 )
 """A case in its next state."""
 
+EXPLAIN_WAITING_CASE = (
+    "UPDATE cases SET reason = :reason WHERE \"case\" = :case AND state IN ('queued', 'running') AND reason <> :reason"
+)
+"""Why a case waits that is being worked on."""
+
 EXPLAIN_CASE = 'UPDATE cases SET reason = :reason WHERE "case" = :case'
 """Why a case is where it is."""
 
@@ -120,6 +125,9 @@ MOVE_BEAM = (
 )
 """A beam in its next state."""
 
+FORGIVE_BEAM = 'UPDATE beams SET forgiven = attempt WHERE "case" = :case AND number = :beam'
+"""The attempts up to now count against no budget any more."""
+
 EXPLAIN_BEAM = 'UPDATE beams SET reason = :reason WHERE "case" = :case AND number = :beam'
 """Why a beam waits."""
 
@@ -148,6 +156,24 @@ OPEN_ATTEMPTS_OF = (
 )
 """The attempts that a worker is answerable for, oldest first."""
 
+GPU_FAILURES = (
+    "SELECT key, key IN (SELECT key FROM pardons) AS pardoned, "
+    "CASE WHEN json_valid(evidence) THEN json_extract(evidence, '$.blame') IN ('engine', 'gpu') ELSE 1 END "
+    'AND EXISTS (SELECT 1 FROM attempts AS good WHERE good."case" = run."case" AND good.beam = run.beam '
+    "AND good.state = 'verified' AND (good.host, good.gpu) <> (run.host, run.gpu)) AS blamed "
+    "FROM attempts AS run WHERE worker = :worker AND gpu = :gpu AND state = 'failed' AND rowid > coalesce("
+    "(SELECT max(rowid) FROM attempts WHERE worker = :worker AND gpu = :gpu AND state = 'verified'), 0) "
+    "ORDER BY rowid DESC LIMIT 256"
+)
+"""Failed runs of a worker's GPU since its last good one, newest first, and which of them succeeded on another GPU."""
+
+ADD_PARDONS = (
+    "INSERT OR IGNORE INTO pardons (key) SELECT key FROM attempts AS run WHERE worker = :worker AND state = 'failed' "
+    "AND rowid > coalesce((SELECT max(rowid) FROM attempts WHERE worker = :worker AND gpu = run.gpu "
+    "AND state = 'verified'), 0) RETURNING key"
+)
+"""Hold the failed runs of a worker's GPUs since their last good ones against them no more."""
+
 LAST_ATTEMPT = 'SELECT * FROM attempts WHERE "case" = :case AND beam = :beam ORDER BY attempt DESC LIMIT 1'
 """The latest attempt of a beam."""
 
@@ -173,6 +199,9 @@ RAISE_ATTEMPT_PROGRESS = (
 
 ADD_EVENT = 'INSERT INTO events (at, "case", what, detail) VALUES (:at, :case, :what, :detail)'
 """One line of history."""
+
+LAST_EVENT_OF = 'SELECT coalesce(max(number), 0) FROM events WHERE "case" = :case'
+"""Number of the newest line of a case's history; 0 before the first."""
 
 EVENTS_OF = 'SELECT * FROM events WHERE "case" = :case ORDER BY number'
 """The history of one case (or of the system: the empty name), oldest first."""
@@ -208,9 +237,10 @@ GPUS = 'SELECT * FROM gpus ORDER BY host, "index"'
 """All GPUs ever used."""
 
 SET_GPU = (
-    'INSERT INTO gpus (host, "index", uuid, state, reason, beam, at) '
-    "VALUES (:host, :index, :uuid, :state, :reason, :beam, :at) "
-    'ON CONFLICT (host, "index") DO UPDATE SET uuid = :uuid, reason = :reason, beam = :beam, '
+    'INSERT INTO gpus (host, "index", uuid, model, state, reason, beam, at) '
+    "VALUES (:host, :index, :uuid, :model, :state, :reason, :beam, :at) "
+    'ON CONFLICT (host, "index") DO UPDATE SET uuid = :uuid, model = :model, reason = :reason, '
+    "beam = :beam, "
     "at = CASE state WHEN :state THEN at ELSE :at END, state = :state"
 )
 """How a GPU is; ``at`` says since when."""
@@ -228,6 +258,40 @@ SET_ALARM = (
 
 DROP_ALARM = "DELETE FROM alarms WHERE alarm = :alarm"
 """Clear an alarm."""
+
+# --- measuring ---------------------------------------------------------------------------------------------------
+
+BEAM_COUNTS = "SELECT state, count(*) AS number FROM beams GROUP BY state"
+"""How many beams are in each state."""
+
+OLDEST_OPEN = (
+    "SELECT state, min(coalesce(started, admitted, seen)) FROM cases "
+    "WHERE state IN (SELECT value FROM json_each(:states)) GROUP BY state"
+)
+"""Since when the oldest case of each of these states (JSON list) waits: its start, admission, or first sight."""
+
+COUNT_EVENTS = (
+    "SELECT CASE WHEN what = 'case: verdict' AND json_valid(detail) "
+    "THEN what || ' ' || coalesce(json_extract(detail, '$.verdict'), '') ELSE what END AS happened, count(*) "
+    "FROM events WHERE number > :after AND number <= :upto GROUP BY happened"
+)
+"""How often everything happened within a stretch of the history; of a verdict also which."""
+
+STATES_LEFT = (
+    "SELECT e.what, (julianday(e.at) - julianday(coalesce("
+    '(SELECT p.at FROM events AS p WHERE p."case" = e."case" AND p.number < e.number AND p.what LIKE \'% → %\' '
+    "AND p.what LIKE substr(e.what, 1, instr(e.what, ': ')) || ' %' ORDER BY p.number DESC LIMIT 1), "
+    '(SELECT p.at FROM events AS p WHERE p."case" = e."case" AND p.number < e.number '
+    "AND (e.what LIKE 'case: %' OR p.what LIKE 'case: % → %') ORDER BY p.number LIMIT 1)))) * 86400.0 "
+    "FROM events AS e WHERE e.number > :after AND e.number <= :upto AND e.at >= :began AND e.\"case\" <> '' "
+    "AND (e.what LIKE 'case: % → %' OR e.what LIKE 'beam %: % → %') AND e.what NOT LIKE 'beam % attempt %' "
+    "AND e.what NOT LIKE 'case: priority %' ORDER BY e.number"
+)
+"""Every state that a case or beam left within a stretch of the history, and for how long (s) it was in it: since it
+entered it, or since it was first seen (a case) or admitted (a beam)."""
+
+COUNT_PUSHES = "SELECT sum(outcome = ''), sum(outcome LIKE 'told%') FROM pushes"
+"""Documents about alarms: how many are still to be told, how many were."""
 
 # --- alarms told to people outside --------------------------------------------------------------------------------
 
@@ -252,6 +316,9 @@ ALARM_EVENTS = (
 )
 """What happened to alarms, oldest first."""
 
+LATE_PUSHES = "SELECT * FROM pushes WHERE tries > 0 ORDER BY push DESC LIMIT 100"
+"""The latest pushes, newest first."""
+
 ADD_PUSH = "INSERT INTO pushes (after, upto, at) VALUES (:after, :upto, :at)"
 """The intent to tell of these events."""
 
@@ -260,6 +327,17 @@ TRY_PUSH = "UPDATE pushes SET tries = tries + 1, at = :at WHERE push = :push"
 
 SETTLE_PUSH = "UPDATE pushes SET outcome = :outcome WHERE push = :push AND outcome = ''"
 """What became of a push; the first outcome stands."""
+
+# --- where nothing new starts -------------------------------------------------------------------------------------
+
+HALTS = "SELECT * FROM halts ORDER BY place"
+"""Where operators want nothing new to start."""
+
+ADD_HALT = 'INSERT INTO halts (place, "user", at) VALUES (:place, :user, :at) ON CONFLICT DO NOTHING RETURNING 1'
+"""Nothing new there; said again it changes nothing."""
+
+DROP_HALT = "DELETE FROM halts WHERE place = :place RETURNING 1"
+"""Work may start there again."""
 
 # --- operators' orders -------------------------------------------------------------------------------------------
 

@@ -18,7 +18,7 @@ from actors.ledger.migrations import create_schema
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.store import damaged
 from actors.ledger.transitions import refused
-from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HostRow, KnownCase, OrderRow
+from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HaltRow, HostRow, KnownCase, OrderRow
 from messages.states import CaseState
 
 T = TypeVar("T")
@@ -91,6 +91,14 @@ class Reader:
     def orders(self) -> tuple[OrderRow, ...]:
         """Operators' orders without an outcome, oldest first."""
         return self._read(reads.open_orders)
+
+    def order(self, order: str) -> OrderRow | None:
+        """One order; None: no such order."""
+        return self._read(lambda database: reads.order(database, order))
+
+    def halts(self) -> tuple[HaltRow, ...]:
+        """Where operators want nothing new to start."""
+        return self._read(reads.halts)
 
     def known_cases(self) -> tuple[KnownCase, ...]:
         """Every case as the scanner sees it, oldest first."""

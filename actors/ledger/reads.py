@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
 
 from actors.ledger import queries as q
 from actors.ledger import rows
+from actors.ledger.cases import last_event
 from actors.ledger.codec import list_json
+from actors.ledger.halts import gpu_record, halts
 from actors.ledger.pushes import pushes_report
 from actors.ledger.transitions import ENDED_CASES
 from messages.ledger import (
@@ -22,10 +26,14 @@ from messages.ledger import (
     GetAttempts,
     GetCase,
     GetCases,
+    GetGpuRecord,
+    GetHalts,
     GetKnownCases,
     GetOrders,
     GetPushes,
+    GpuRecordReport,
     GpuRow,
+    HaltsReport,
     HostRow,
     KnownCase,
     KnownCasesReport,
@@ -35,26 +43,48 @@ from messages.ledger import (
 )
 from messages.states import OPEN_ATTEMPTS, CaseState
 
-Query = GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders | GetPushes
-Report = CaseReport | CasesReport | AttemptsReport | KnownCasesReport | OrdersReport | PushesReport
+Query = GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders | GetPushes | GetHalts | GetGpuRecord
+Report = (
+    CaseReport
+    | CasesReport
+    | AttemptsReport
+    | KnownCasesReport
+    | OrdersReport
+    | PushesReport
+    | HaltsReport
+    | GpuRecordReport
+)
 
 
 def answer(database: sqlite3.Connection, query: Query) -> Report:
     """The report that answers a query."""
-    match query:
-        case GetCase(request_id=request, case=name):
-            sent = details_of(database, name, INTERPRETATION_SENT)
-            return CaseReport(request, one_case(database, name), attempts_of(database, name), sent)
-        case GetCases(request_id=request, states=states, uncleaned=uncleaned):
-            return CasesReport(request, cases_in(database, states, uncleaned=uncleaned))
-        case GetAttempts(request_id=request, worker=worker):
-            return AttemptsReport(request, open_attempts_of(database, worker))
-        case GetKnownCases(request_id=request):
-            return KnownCasesReport(request, known_cases(database))
-        case GetOrders(request_id=request):
-            return OrdersReport(request, open_orders(database))
-        case GetPushes(request_id=request):
-            return pushes_report(database, request)
+    return _ANSWERS[type(query)](database, query)
+
+
+def _case_report(database: sqlite3.Connection, query: GetCase) -> CaseReport:
+    return CaseReport(
+        request_id=query.request_id,
+        row=one_case(database, query.case),
+        attempts=attempts_of(database, query.case),
+        sent=details_of(database, query.case, INTERPRETATION_SENT),
+        last_event=last_event(database, query.case),
+    )
+
+
+_ANSWERS: Mapping[type, Callable[[sqlite3.Connection, Any], Report]] = MappingProxyType(
+    {
+        GetCase: _case_report,
+        GetCases: lambda database, query: CasesReport(
+            query.request_id, cases_in(database, query.states, uncleaned=query.uncleaned)
+        ),
+        GetAttempts: lambda database, query: AttemptsReport(query.request_id, open_attempts_of(database, query.worker)),
+        GetKnownCases: lambda database, query: KnownCasesReport(query.request_id, known_cases(database)),
+        GetOrders: lambda database, query: OrdersReport(query.request_id, open_orders(database)),
+        GetHalts: lambda database, query: HaltsReport(query.request_id, halts(database)),
+        GetGpuRecord: gpu_record,
+        GetPushes: lambda database, query: pushes_report(database, query.request_id),
+    }
+)
 
 
 def one_case(database: sqlite3.Connection, case: str) -> CaseRow | None:
@@ -102,6 +132,12 @@ def open_attempts_of(database: sqlite3.Connection, worker: str) -> tuple[Attempt
 def open_orders(database: sqlite3.Connection) -> tuple[OrderRow, ...]:
     """Orders without an outcome, oldest first."""
     return tuple(map(rows.order_row, database.execute(q.OPEN_ORDERS)))
+
+
+def order(database: sqlite3.Connection, name: str) -> OrderRow | None:
+    """One order; None: no such order."""
+    row = database.execute(q.ORDER, {"order": name}).fetchone()
+    return None if row is None else rows.order_row(row)
 
 
 def events_of(database: sqlite3.Connection, case: str) -> tuple[EventRow, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from actors.ledger import attempts, cases, notes, pushes
+from actors.ledger import attempts, cases, halts, notes, pushes
 from actors.ledger.journal import Journal
 from messages import ledger as m
 
@@ -16,11 +16,15 @@ _APPLY: Mapping[type, Callable[[Journal, Any], None]] = MappingProxyType(
         m.SightCase: cases.sight,
         m.AdmitCase: cases.admit,
         m.MoveCase: cases.move,
+        m.ExpectCase: cases.expect,
+        m.ReleaseCase: cases.release,
+        m.ExplainCase: cases.explain,
         m.NoteInterpretation: cases.note_interpretation,
         m.NoteVerdict: cases.note_verdict,
         m.SetPriority: cases.set_priority,
         m.MarkCleaned: cases.mark_cleaned,
         m.MoveBeam: attempts.move_beam,
+        m.ForgiveBeam: attempts.forgive_beam,
         m.ExplainBeam: attempts.explain_beam,
         m.OpenAttempt: attempts.open_attempt,
         m.MoveAttempt: attempts.move_attempt,
@@ -33,6 +37,9 @@ _APPLY: Mapping[type, Callable[[Journal, Any], None]] = MappingProxyType(
         m.OpenPush: pushes.open_push,
         m.TryPush: pushes.try_push,
         m.SettlePush: pushes.settle_push,
+        m.HaltPlace: halts.halt_place,
+        m.LiftHalt: halts.lift_halt,
+        m.PardonGpu: halts.pardon_gpu,
         m.OrderCommand: notes.order_command,
         m.SettleCommand: notes.settle_command,
     }

@@ -14,6 +14,7 @@ from messages.ledger import (
     CaseRow,
     EventRow,
     GpuRow,
+    HaltRow,
     HostRow,
     KnownCase,
     OrderRow,
@@ -66,6 +67,7 @@ def beam_row(row: sqlite3.Row) -> BeamRow:
         gpu=row["gpu"],
         progress=row["progress"],
         reason=row["reason"],
+        forgiven=row["forgiven"],
     )
 
 
@@ -124,7 +126,13 @@ def gpu_row(row: sqlite3.Row) -> GpuRow:
         reason=row["reason"],
         beam=row["beam"],
         at=_time(row["at"]),
+        model=row["model"],
     )
+
+
+def halt_row(row: sqlite3.Row) -> HaltRow:
+    """A place where nothing new starts."""
+    return HaltRow(place=row["place"], user=row["user"], at=_time(row["at"]))
 
 
 def alarm_row(row: sqlite3.Row) -> AlarmRow:

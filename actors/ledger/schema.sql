@@ -1,4 +1,4 @@
--- The ledger: the durable truth about every case. Version 2.
+-- The ledger: the durable truth about every case. Version 3.
 -- Times are ISO 8601 in UTC with microseconds. Paths that are not UTF-8 are kept as BLOBs of their bytes.
 -- Patient names and ids have no column here, by design.
 
@@ -41,6 +41,7 @@ CREATE TABLE beams (
     gpu      TEXT NOT NULL DEFAULT '',
     progress REAL NOT NULL DEFAULT 0,          -- of the latest attempt, 0 to 1
     reason   TEXT NOT NULL DEFAULT '',
+    forgiven INTEGER NOT NULL DEFAULT 0,       -- attempts up to this number count against no budget: an operator's retry
     PRIMARY KEY ("case", number)
 ) WITHOUT ROWID;
 
@@ -101,11 +102,24 @@ CREATE TABLE gpus (
     host    TEXT NOT NULL,
     "index" INTEGER NOT NULL,
     uuid    TEXT NOT NULL,
+    model   TEXT NOT NULL DEFAULT '',          -- as the driver names it; empty: a slot, or not told
     state   TEXT NOT NULL,
     reason  TEXT NOT NULL DEFAULT '',
     beam    TEXT NOT NULL DEFAULT '',          -- key of the attempt that it runs
     at      TEXT NOT NULL,                     -- since when it is in this state
     PRIMARY KEY (host, "index")
+) WITHOUT ROWID;
+
+-- Where operators want nothing new to start: HOST, HOST/GPU (index), or empty: intake, everywhere.
+CREATE TABLE halts (
+    place  TEXT PRIMARY KEY,
+    "user" TEXT NOT NULL,
+    at     TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- Failed runs that an operator's order holds against their GPU no more.
+CREATE TABLE pardons (
+    key TEXT PRIMARY KEY REFERENCES attempts (key)
 ) WITHOUT ROWID;
 
 CREATE TABLE alarms (

@@ -182,6 +182,8 @@ class NoteGpu:
     reason: str = ""
     beam: str = ""
     """Key of the attempt that it runs."""
+    model: str = ""
+    """As the driver names it; empty: a slot, or not told."""
 
 
 @dataclass(frozen=True, slots=True)

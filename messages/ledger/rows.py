@@ -138,6 +138,8 @@ class GpuRow:
     """Key of the attempt that it runs; empty: none."""
     at: datetime
     """Since when it is in this state."""
+    model: str = ""
+    """As the driver names it; empty: a slot, or not told."""
 
 
 @dataclass(frozen=True, slots=True)

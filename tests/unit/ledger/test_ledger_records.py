@@ -31,6 +31,7 @@ from messages.ledger import (
     OrderCommand,
     RaiseAlarm,
     Record,
+    ReleaseCase,
     SetPriority,
     SettleCommand,
     SightCase,
@@ -146,8 +147,10 @@ def test_a_held_case_that_becomes_complete_stays_held(database: sqlite3.Connecti
     must(database, SIGHTING, MoveCase("c1", CaseState.HELD, "asked by A"), admission("c1", keys=("k1", "k2")))
     assert (the_case(database).state, the_case(database).held_from) == (CaseState.HELD, CaseState.QUEUED)
     assert the_case(database).reason == "asked by A"
-    must(database, MoveCase("c1", CaseState.QUEUED))
-    assert the_case(database).held_from is None
+    assert refusal(database, MoveCase("c1", CaseState.QUEUED)) == "illegal-transition"
+    must(database, ReleaseCase("c1"))
+    assert (the_case(database).state, the_case(database).held_from) == (CaseState.QUEUED, None)
+    assert refusal(database, ReleaseCase("c1")) == "illegal-transition"
 
 
 def test_a_cancelled_case_is_not_admitted_behind_the_operators_back(database: sqlite3.Connection) -> None:

@@ -1,0 +1,133 @@
+-- The ledger: the durable truth about every case. Version 1.
+-- Times are ISO 8601 in UTC with microseconds. Paths that are not UTF-8 are kept as BLOBs of their bytes.
+-- Patient names and ids have no column here, by design.
+
+CREATE TABLE meta (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+) WITHOUT ROWID;
+
+CREATE TABLE cases (
+    "case"         TEXT PRIMARY KEY,
+    identity       TEXT NOT NULL,
+    state          TEXT NOT NULL,
+    held_from      TEXT NOT NULL DEFAULT '',   -- while held: the state that a release goes back to
+    reason         TEXT NOT NULL DEFAULT '',
+    priority       INTEGER NOT NULL DEFAULT 0,
+    path           TEXT NOT NULL,
+    plan_uid       TEXT NOT NULL DEFAULT '',
+    study_uid      TEXT NOT NULL DEFAULT '',
+    delivery_keys  TEXT NOT NULL DEFAULT '[]', -- JSON list: what was seen or admitted, in order
+    partial        INTEGER NOT NULL DEFAULT 0,
+    supersedes     TEXT NOT NULL DEFAULT '',
+    source         TEXT NOT NULL DEFAULT '',   -- JSON of the CaseSource; empty: never admitted
+    interpretation TEXT NOT NULL DEFAULT '',   -- JSON
+    verdict        TEXT NOT NULL DEFAULT '',   -- JSON
+    cleaned        INTEGER NOT NULL DEFAULT 0,
+    seen           TEXT NOT NULL,
+    admitted       TEXT,
+    started        TEXT,
+    ended          TEXT
+);
+CREATE INDEX cases_by_state ON cases (state, priority, seen);
+
+CREATE TABLE beams (
+    "case"   TEXT NOT NULL REFERENCES cases ("case"),
+    number   INTEGER NOT NULL,                 -- DICOM beam number
+    name     TEXT NOT NULL,
+    state    TEXT NOT NULL,
+    attempt  INTEGER NOT NULL DEFAULT 0,       -- latest; 0 before the first
+    host     TEXT NOT NULL DEFAULT '',
+    gpu      TEXT NOT NULL DEFAULT '',
+    progress REAL NOT NULL DEFAULT 0,          -- of the latest attempt, 0 to 1
+    reason   TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY ("case", number)
+) WITHOUT ROWID;
+
+-- A delivery belongs to one case for ever (a completed case takes over those of the partial one that it supersedes).
+CREATE TABLE deliveries (
+    key    TEXT NOT NULL UNIQUE,
+    "case" TEXT NOT NULL REFERENCES cases ("case")
+);
+CREATE INDEX deliveries_by_case ON deliveries ("case");
+
+CREATE TABLE attempts (
+    key      TEXT PRIMARY KEY,                 -- <case>/<beam>/<attempt>
+    "case"   TEXT NOT NULL,
+    beam     INTEGER NOT NULL,
+    attempt  INTEGER NOT NULL,
+    state    TEXT NOT NULL,
+    host     TEXT NOT NULL,
+    gpu      TEXT NOT NULL,
+    worker   TEXT NOT NULL,
+    epoch    INTEGER NOT NULL,                 -- of the worker that wrote the intent
+    run_dir  TEXT NOT NULL,
+    request  TEXT NOT NULL,                    -- JSON of the BeamRequest
+    launched TEXT NOT NULL DEFAULT '',         -- host's clock
+    ended    TEXT NOT NULL DEFAULT '',         -- host's clock
+    evidence TEXT NOT NULL DEFAULT '',         -- latest; all of it is in the events
+    progress REAL NOT NULL DEFAULT 0,
+    UNIQUE ("case", beam, attempt),
+    FOREIGN KEY ("case", beam) REFERENCES beams ("case", number)
+);
+-- At most one attempt of a beam is open: the last line of defence against a beam run twice.
+CREATE UNIQUE INDEX attempts_open ON attempts ("case", beam)
+    WHERE state IN ('intended', 'staged', 'launching', 'running', 'ended', 'collected');
+CREATE INDEX attempts_by_worker ON attempts (worker, state);
+
+-- The history of everything: rows are added, never changed, never removed.
+CREATE TABLE events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at     TEXT NOT NULL,
+    "case" TEXT NOT NULL,                      -- empty: about the system
+    what   TEXT NOT NULL,
+    detail TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX events_by_case ON events ("case", number);
+CREATE TRIGGER events_never_change BEFORE UPDATE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+CREATE TRIGGER events_never_go BEFORE DELETE ON events
+    BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+
+CREATE TABLE hosts (
+    host   TEXT PRIMARY KEY,
+    kind   TEXT NOT NULL,
+    state  TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    at     TEXT NOT NULL                       -- since when it is in this state
+) WITHOUT ROWID;
+
+CREATE TABLE gpus (
+    host    TEXT NOT NULL,
+    "index" INTEGER NOT NULL,
+    uuid    TEXT NOT NULL,
+    state   TEXT NOT NULL,
+    reason  TEXT NOT NULL DEFAULT '',
+    beam    TEXT NOT NULL DEFAULT '',          -- key of the attempt that it runs
+    at      TEXT NOT NULL,                     -- since when it is in this state
+    PRIMARY KEY (host, "index")
+) WITHOUT ROWID;
+
+CREATE TABLE alarms (
+    alarm TEXT PRIMARY KEY,
+    since TEXT NOT NULL,
+    text  TEXT NOT NULL
+) WITHOUT ROWID;
+
+-- What operators ordered; an order without an outcome is still to be carried out.
+CREATE TABLE commands (
+    "order"  TEXT PRIMARY KEY,
+    kind     TEXT NOT NULL,
+    subject  TEXT NOT NULL,
+    argument TEXT NOT NULL DEFAULT '',
+    "user"   TEXT NOT NULL DEFAULT '',
+    at       TEXT NOT NULL,
+    outcome  TEXT NOT NULL DEFAULT ''
+);
+CREATE INDEX commands_open ON commands (at) WHERE outcome = '';
+
+-- The highest epoch seen of each writer: what an older incarnation still sends is dropped.
+CREATE TABLE fences (
+    writer TEXT PRIMARY KEY,
+    epoch  INTEGER NOT NULL
+) WITHOUT ROWID;
