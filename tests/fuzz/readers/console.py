@@ -1,0 +1,7 @@
+"""The operator API, through its ASGI application."""
+
+from __future__ import annotations
+
+from tests.fuzz.reader import Reader
+
+READERS: tuple[Reader, ...] = ()
