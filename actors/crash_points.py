@@ -10,7 +10,8 @@ Armed by the environment of the daemon (its worker processes inherit it):
   one process; in a worker process, the daemon first and then the process itself;
 * with ``MQI_CRASH_CALL=/path`` it calls that unix socket instead, and goes on when the other side hangs up: a test cuts
   a link meanwhile;
-* ``MQI_CRASH_NOTES=/path`` writes every point that is passed into a file, one line each.
+* ``MQI_CRASH_NOTES=/path`` writes every point that is passed, and by which pid, into a file, one line each; the one that
+  was armed follows once more, after ``!``.
 """
 
 from __future__ import annotations
@@ -70,6 +71,7 @@ EFFECTS: Mapping[str, str] = MappingProxyType(
         "link.connect": "a host is connected to",
         "link.run": "a command runs on a host",
         "link.stream": "a stream to a host is opened",
+        "slurm.shell": "a script runs on the host where Slurm's commands are",
         "console.bind": "the control socket gets its name",
     }
 )
@@ -100,7 +102,7 @@ class Trap:
         with self._lock:
             self._passed[name] += 1
             here = name == self._name and self._passed[name] == self._nth
-            self._note(f"{name}\n" + f"!{name}\n" * here)
+            self._note(f"{name} {os.getpid()}\n" + f"!{name} {os.getpid()}\n" * here)
         if here:
             self._tell(name) if self._call else self._kill()
 

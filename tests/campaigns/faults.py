@@ -1,0 +1,127 @@
+"""``bin/test --faults``: the daemon is killed, and its links are cut, at every named instant; the outcome is the same.
+
+A workload of two cases runs through the real daemon on this machine, and on a host behind a real SSH server. At each
+crash point (``--list`` names them) the daemon is killed with SIGKILL and started again; then with two kills at points
+drawn by chance; then with all links cut instead of a kill. After every run: every case ended as in the undisturbed run,
+what was published is the same to the byte (in manifests but for host, GPU and times of a run), each engine was started
+once under its claim, the ledger is whole, and no process, lease or unfinished file is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from actors.crash_points import EFFECTS, POINTS, catalogue
+from tests.campaigns.reliability import record
+from tests.kit.crash_site import make_stock
+from tests.kit.crash_sweep import WORKLOADS, Calm, Made, Order, calm, make_all, pairs, single
+from tests.kit.sshd import Sshd
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: every run came out right, and every point was reached."""
+    given = _parser().parse_args(arguments)
+    if given.list:
+        for name, words in EFFECTS.items():
+            print(f"{name}:before, {name}:after\n    {words}")
+        for name, words in POINTS.items():
+            print(f"{name}\n    {words}")
+        return 0
+    folder = Path(tempfile.mkdtemp(prefix="mqi-faults-"))
+    with ExitStack() as stack:
+        wrong = _sweep(given, folder, stack)
+    if not wrong:
+        shutil.rmtree(folder)
+    return 1 if wrong else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("bin/test --faults", description="Kill the daemon and cut its links everywhere.")
+    parser.add_argument("--list", action="store_true", help="name the crash points, and end")
+    parser.add_argument(
+        "--points", default="", metavar="WORD,…", help="only points whose name holds one of these words"
+    )
+    parser.add_argument("--each", type=int, default=2, help="passings of each point that are struck (default 2)")
+    parser.add_argument("--pairs", type=int, default=60, help="runs with two kills (default 60)")
+    parser.add_argument("--seed", type=int, default=1, help="draws passings and pairs (default 1)")
+    parser.add_argument("--host", choices=("local", "ssh"), help="only this kind of host")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at once (default: cores)")
+    parser.add_argument("--write", action="store_true", help="put the outcome into README")
+    return parser
+
+
+def _sweep(given: argparse.Namespace, folder: Path, stack: ExitStack) -> int:
+    began = time.monotonic()
+    server = stack.enter_context(Sshd(folder / "sshd")) if given.host != "local" else None
+    stock = make_stock(folder / "stock", server)
+    workloads = [one for one in WORKLOADS if given.host in (None, "ssh" if one.ssh else "local")]
+    calms = [calm(folder / f"calm-{number}", stock, one) for number, one in enumerate(workloads)]
+    print(f"seed {given.seed}; in {folder}")
+    made = {}
+    for kind, orders in _plan(given, calms).items():
+        print(f"{kind}: {len(orders)} runs, {given.jobs} at once", flush=True)
+        made[kind] = make_all(folder / kind.replace(" ", "-"), stock, orders, calms, jobs=given.jobs, tell=_tell)
+    unreached = sorted(set(catalogue()) - {point for one in calms for point in one.passed})
+    return _told(given, made, unreached, time.monotonic() - began)
+
+
+def _plan(given: argparse.Namespace, calms: Sequence[Calm]) -> dict[str, list[Order]]:
+    chance = random.Random(given.seed)
+    plan = {
+        "killed": list(single(calms, given.each, chance)),
+        "killed twice": list(pairs(calms, given.pairs, chance)),
+        "link cut": list(single(calms, given.each, chance, cut=True)),
+    }
+    words = [word for word in given.points.split(",") if word]
+    wanted = {kind: [order for order in orders if _wanted(order, words)] for kind, orders in plan.items()}
+    return {kind: orders for kind, orders in wanted.items() if orders}
+
+
+def _wanted(order: Order, words: Sequence[str]) -> bool:
+    return not words or any(word in blow.point for word in words for blow in order.blows)
+
+
+def _tell(number: int, made: Made) -> None:
+    if made.problems:
+        print(f"  run {number}: {made.order} ({made.seconds:.0f} s, kept in {made.folder})")
+        for text in made.problems:
+            print("    " + text.replace("\n", "\n    "))
+        sys.stdout.flush()
+
+
+def _told(given: argparse.Namespace, made: dict[str, list[Made]], unreached: Sequence[str], seconds: float) -> int:
+    """How many runs came out wrong."""
+    rows, wrong = [], 0
+    for kind, runs in made.items():
+        bad = [one for one in runs if one.problems]
+        points = {blow.point for one in runs if one.struck for blow in one.order.blows[: one.struck]}
+        fell = sum(one.struck for one in runs)
+        wrong += len(bad)
+        often = f"{len(runs)} runs, {fell} blows at {len(points)} points, on a local and an SSH host"
+        rows.append((_TRIED[kind], often, "every run as the undisturbed one" if not bad else f"{len(bad)} differ"))
+        print(f"{kind}: {often}; {rows[-1][2]}")
+    print(f"{len(catalogue())} points, {sum(map(len, made.values()))} runs in {seconds / 60:.1f} min", end="; ")
+    print(f"never passed: {', '.join(unreached)}" if unreached else "every point was passed")
+    if given.write:
+        record("crash points", rows)
+    return wrong
+
+
+_TRIED = {
+    "killed": "SIGKILL of the daemon before and after every commit and outside effect",
+    "killed twice": "two kills, at points drawn by chance",
+    "link cut": "every connection cut at these instants",
+}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

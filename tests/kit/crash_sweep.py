@@ -1,0 +1,130 @@
+"""Many crash runs: which there are to make, drawn from a seed, and their making, several at once."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.kit.crash_checks import Outcome, outcome, problems
+from tests.kit.crash_run import Blow, ran
+from tests.kit.crash_site import Stock, Workload, crash_site
+
+HERE, FAR_AWAY = Workload("local"), Workload("ssh", ssh=True)
+LOCAL_INTERPRETER, SSH_INTERPRETER = Workload("local, far", far=True), Workload("ssh, far", ssh=True, far=True)
+WORKLOADS = (HERE, FAR_AWAY, LOCAL_INTERPRETER, SSH_INTERPRETER)
+"""Those that come later are struck only where a point is not passed in an earlier one of the same kind of host."""
+OFTEN = 4
+"""Commits, and commands on a host, are each something else: so many times more of them are struck than of others."""
+_MANY = ("ledger.commit:before", "ledger.commit:after", "link.run:before", "link.run:after")
+
+
+@dataclass(frozen=True, slots=True)
+class Calm:
+    """The undisturbed run of a workload: what it comes to, and how often each point is passed (by one process)."""
+
+    workload: Workload
+    outcome: Outcome
+    passed: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One run to make."""
+
+    workload: Workload
+    blows: tuple[Blow, ...]
+
+    def __str__(self) -> str:
+        return f"{self.workload.name}: {', then '.join(map(str, self.blows))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """One run that was made."""
+
+    order: Order
+    struck: int
+    """Blows that fell."""
+    problems: tuple[str, ...]
+    seconds: float
+    folder: Path
+    """Still there if there are problems."""
+
+
+def calm(folder: Path, stock: Stock, workload: Workload) -> Calm:
+    """Make the undisturbed run. Raises AssertionError if it leaves anything to be desired."""
+    with crash_site(folder, stock, workload) as site:
+        ran(site)
+        assert not (wrong := problems(site)), wrong
+        return Calm(workload, outcome(site), site.passed())
+
+
+def single(calms: Iterable[Calm], each: int, chance: random.Random, *, cut: bool = False) -> Iterator[Order]:
+    """Every point, ``each`` times: the first passing, and others by chance."""
+    seen: set[tuple[bool, str]] = set()
+    for one in calms:
+        if cut and not one.workload.ssh:
+            continue
+        for point, times in sorted(one.passed.items()):
+            if (one.workload.ssh, point) in seen:
+                continue
+            wanted = min(times, each * (OFTEN if point in _MANY else 1))
+            others = chance.sample(range(2, times + 1), wanted - 1)
+            yield from (Order(one.workload, (Blow(point, nth, cut),)) for nth in (1, *sorted(others)))
+        seen |= {(one.workload.ssh, point) for point in one.passed}
+
+
+def pairs(calms: Sequence[Calm], number: int, chance: random.Random) -> Iterator[Order]:
+    """Two kills, one in each of two lives of the daemon."""
+    for _ in range(number):
+        one = chance.choice(calms)
+        points = [chance.choice(sorted(one.passed)) for _ in range(2)]
+        yield Order(one.workload, tuple(Blow(point, chance.randint(1, one.passed[point])) for point in points))
+
+
+def make(folder: Path, stock: Stock, order: Order, undisturbed: Outcome) -> Made:
+    """One run, and what is wrong with it; its folder is removed when nothing is."""
+    began, found, struck = time.monotonic(), list[str](), 0
+    with crash_site(folder, stock, order.workload) as site:
+        try:
+            ran(site, order.blows)
+            found = problems(site, undisturbed)
+        except Exception as error:  # whatever it is, the next run is made
+            found = [f"{type(error).__name__}: {error}"]
+        struck = len(site.struck())
+    if not found:
+        shutil.rmtree(folder)
+    return Made(order, struck, tuple(found), time.monotonic() - began, folder)
+
+
+def make_all(
+    folder: Path,
+    stock: Stock,
+    orders: Sequence[Order],
+    calms: Sequence[Calm],
+    *,
+    jobs: int,
+    tell: Callable[[int, Made], None] = lambda _number, _made: None,
+) -> list[Made]:
+    """All runs, ``jobs`` at once, told as they end."""
+    undisturbed = {one.workload: one.outcome for one in calms}
+
+    def one(numbered: tuple[int, Order]) -> Made:
+        number, order = numbered
+        made = make(folder / f"run-{number}", stock, order, undisturbed[order.workload])
+        tell(number, made)
+        return made
+
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(one, enumerate(orders, start=1)))
+
+
+def passed_points(made: Iterable[Made]) -> Counter[str]:
+    """Points at which a blow fell, of runs with one blow."""
+    return Counter(one.order.blows[0].point for one in made if one.struck)
