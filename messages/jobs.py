@@ -12,6 +12,8 @@ from messages.faults import Fault
 class Observation(StrEnum):
     """What is known about a run. A lost link or a missing pid never means ENDED."""
 
+    QUEUED = "queued"
+    """Handed to a cluster's queue and not begun: it will begin by itself; its wall-clock limit does not count yet."""
     RUNNING = "running"
     """The claim's lock is held (or pid with start time is alive)."""
     ENDED = "ended"

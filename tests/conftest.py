@@ -17,6 +17,7 @@ if str(ROOT) not in sys.path:
     sys.path.insert(0, str(ROOT))
 
 from tests.kit.leaks import children, strays, threads  # noqa: E402 - the line above makes it importable
+from tests.kit.slurm import Slurm  # noqa: E402
 from tests.kit.waiting import wait_until  # noqa: E402
 
 LEAKS_GONE_WITHIN_S = 3.0
@@ -46,6 +47,13 @@ def no_leaks() -> Iterator[None]:
         wait_until(lambda: not strays(threads_before, children_before), LEAKS_GONE_WITHIN_S)
     except AssertionError:
         pytest.fail(f"left behind: {', '.join(strays(threads_before, children_before))}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def slurm_cluster() -> Iterator[Slurm]:
+    """One cluster for all tests of this process that ask for it; skips where none can be started."""
+    with Slurm.shared() as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -90,6 +90,9 @@ class Attempt:
     exit: JobExit | None = None
     gone: bool = False
     evidence: str = ""
+    waits: str = ""
+    """What a cluster's queue says of it; empty: it does not wait there."""
+    waits_told: str = ""
     watching: bool = False
     offset: int = 0
     staged: bool = False

@@ -127,8 +127,12 @@ def observe(attempt: Attempt, news: JobObserved, now: float) -> None:
         attempt.log.feed(news.text)
     attempt.offset = max(attempt.offset, news.offset)
     match news.observation:
+        case Observation.QUEUED if attempt.observed is not Observation.ENDED:
+            # it will begin by itself, so the GPU is its own from here on; how long it may run does not count yet
+            attempt.observed, attempt.absent_at = Observation.QUEUED, None
+            attempt.claim, attempt.launched_at, attempt.waits = Claim.MADE, None, news.evidence
         case Observation.RUNNING if attempt.observed is not Observation.ENDED:
-            attempt.observed, attempt.absent_at = Observation.RUNNING, None
+            attempt.observed, attempt.absent_at, attempt.waits = Observation.RUNNING, None, ""
             _claimed(attempt, now)
         case Observation.ENDED | Observation.KILLED:
             _over(attempt, news, now)

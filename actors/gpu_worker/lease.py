@@ -18,7 +18,7 @@ from actors.gpu_worker.records import REQUEST, proofs_of
 from actors.gpu_worker.reports import attempt_report
 from messages.engine import Progress
 from messages.hosts import GpuLimits, GpusObserved, GpuState, HostObserved, HostState
-from messages.ledger import AttemptRow, NoteProgress
+from messages.ledger import AttemptRow, ExplainBeam, NoteProgress
 from messages.scheduling import BeamRequest
 from messages.states import OPEN_ATTEMPTS, AttemptState
 
@@ -214,7 +214,7 @@ class Lease:
         for attempt in self.attempts.values():
             facts.tick(attempt, now, self.gpu.limits.kill_grace_s)
             attempt.rebooted = self._rebooted(attempt)
-            effects += self._tell_progress(attempt, now)
+            effects += (*self._tell_progress(attempt, now), *self._tell_waiting(attempt))
         effects += self._hand_back(now)
         return (*effects, *self.go_on(now))
 
@@ -248,6 +248,14 @@ class Lease:
         request = attempt.request
         note = NoteProgress(request.case, request.beam, request.attempt, fraction)
         return (fx.Note((note,)), fx.Report(attempt_report(attempt)))
+
+    @staticmethod
+    def _tell_waiting(attempt: Attempt) -> tuple[fx.Effect, ...]:
+        """What a cluster's queue says of a run, when it says something else."""
+        if attempt.state is not AttemptState.RUNNING or attempt.waits == attempt.waits_told:
+            return ()
+        attempt.waits_told = attempt.waits
+        return (fx.Note((ExplainBeam(attempt.request.case, attempt.request.beam, attempt.waits),)),)
 
     # -- going on
 

@@ -9,6 +9,7 @@
 #                             its children: a free lock proves that all of them are gone
 #          started.json       pid, start time (clock ticks since boot), boot id; before the engine
 #          engine             "pid ticks" of the engine: leader of a session and process group of its own
+#          slurm              "job restarts", where Slurm started this
 #          void               (made by an observer) this attempt must never begin
 #        RUN_DIR/out/ engine.log
 #        RUN_DIR/exit.json    renamed into place last, once no process of the run is left
@@ -159,6 +160,10 @@ forgo() { # ours is the claim, so this attempt will never run
     refuse "$@"
 }
 
+# Slurm may start the same job again: the claim says which of its starts made it.
+if [ -n "${SLURM_JOB_ID-}" ]; then
+    printf '%s %s\n' "$SLURM_JOB_ID" "${SLURM_RESTART_COUNT:-0}" 2>/dev/null >claim/slurm || forgo "cannot write in $1/claim"
+fi
 true 2>/dev/null >>claim/lock || forgo "cannot write in $1/claim"
 exec 9>>claim/lock
 if flock -w 10 9 2>/dev/null || flock -n 9 2>/dev/null; then lock=held; else lock=none; fi

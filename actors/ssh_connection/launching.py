@@ -5,7 +5,7 @@ from __future__ import annotations
 from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import job_files, wrapper_name, wrapper_script
-from actors.ssh_connection.places import below
+from actors.jobs.places import below
 from actors.ssh_connection.remote import Remote, facts_of
 from actors.ssh_connection.troubles import LinkError
 from messages.faults import Blame, Fault

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.errors import MqiError
+from actors.jobs.places import below
 from actors.ssh_connection.ending import Ending
 from actors.ssh_connection.launching import launch
-from actors.ssh_connection.places import below
 from actors.ssh_connection.remote import Remote
 from actors.ssh_connection.removing import remove_runs
 from actors.ssh_connection.troubles import LinkError

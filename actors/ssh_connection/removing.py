@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import check_path
-from actors.ssh_connection.places import below
+from actors.jobs.places import below
 from actors.ssh_connection.remote import Remote
 from messages.faults import Blame, Fault
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from actors import slurm
 from actors.local_host import LocalControl, LocalLane
+from actors.slurm import SlurmControl, SlurmOptions, open_here
 from actors.ssh_connection import SshControl, SshLane
 from actors.supervision import Spec
 from messages.jobs import JobLaunched, JobObserved, JobSpec, LaunchJob, WatchJob
@@ -112,7 +114,37 @@ def ssh_host(workspace: Path, server: Sshd | None = None, **arguments: Any) -> I
             end_all(workspace)
 
 
-KINDS: Mapping[str, Callable[[Path], AbstractContextManager[Host]]] = {"local": local_host, "ssh": ssh_host}
+@contextmanager
+def slurm_host(workspace: Path, **arguments: Any) -> Iterator[Host]:
+    """This machine as the submit host of the tests' cluster, with four slots."""
+    workspace.mkdir(parents=True, exist_ok=True)
+    given: dict[str, Any] = {
+        "host": "cluster",
+        "workspace": str(workspace),
+        "slots": 4,
+        "options": SlurmOptions(gres="gpu:1"),
+        "open_shell": open_here,
+        "monitor": Probe("monitor"),
+        "worker_spec": lambda index, uuid: Spec(f"gpu-{index}", LocalLane),
+        "pace": slurm.Pace(files_s=0.02, queue_s=0.2),
+        "patience": slurm.Patience(lag_s=0.5, forgotten_s=2.0),
+        "parent": Probe("host"),
+        **arguments,
+    }
+    with (
+        running(SlurmControl, name="control", **given) as control,
+        running(LocalLane, name="lane", host="cluster", workspace=workspace) as lane,
+    ):
+        try:
+            yield Host(control, lane, workspace)
+        finally:
+            end_all(workspace)
+
+
+KINDS: Mapping[str, Callable[[Path], AbstractContextManager[Host]]] = {
+    "local": local_host,
+    "ssh": ssh_host,
+}
 """Every kind of host; each passes the same suites."""
 
 
@@ -143,3 +175,7 @@ def end_all(folder: Path) -> None:
         return not found
 
     wait_until(all_gone, 10, f"processes below {folder} are gone")
+
+
+LAUNCHERS: Mapping[str, Callable[[Path], AbstractContextManager[Host]]] = {**KINDS, "slurm": slurm_host}
+"""The same, and a cluster, which moves its files as the host does on which its commands are."""

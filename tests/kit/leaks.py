@@ -6,6 +6,9 @@ import threading
 
 import psutil
 
+KEPT: set[int] = set()
+"""Processes that many tests share and whose starter ends them; with all that they start, no test left them."""
+
 
 def threads() -> set[threading.Thread]:
     return {thread for thread in threading.enumerate() if thread.is_alive()}
@@ -13,7 +16,15 @@ def threads() -> set[threading.Thread]:
 
 def children() -> set[psutil.Process]:
     """Living descendants of this process, zombies not counted: who waits for them is the concern of their parent."""
-    return {child for child in psutil.Process().children(recursive=True) if _alive(child)}
+    found = {child for child in psutil.Process().children(recursive=True) if _alive(child)}
+    return {child for child in found if not KEPT or not _kept(child)}
+
+
+def _kept(process: psutil.Process) -> bool:
+    try:
+        return process.pid in KEPT or any(parent.pid in KEPT for parent in process.parents())
+    except psutil.NoSuchProcess:
+        return True
 
 
 def strays(threads_before: set[threading.Thread], children_before: set[psutil.Process]) -> list[str]:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.errors import MqiError
+from actors.jobs.places import below
 from actors.ssh_connection import examining, framing, launching, nvidia_smi, removing, standing
-from actors.ssh_connection.places import below
 from actors.ssh_connection.remote import Facts, facts_of, lines_of
 from actors.ssh_connection.troubles import LinkError
 from messages.jobs import JobSpec, Observation

@@ -1,0 +1,98 @@
+"""Ending a run on a cluster, with the proof that nothing of it runs or will run."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+
+from actors.crash_points import effect
+from actors.errors import MqiError
+from actors.jobs import GRACE_S
+from actors.slurm.cluster import Cluster
+from actors.slurm.options import job_name
+from actors.slurm.queue import Queue, QueuedJob, read_queue
+from actors.slurm.submitting import Unclear
+from actors.slurm.verdict import RunFiles, files_of
+from messages.faults import Blame, Fault
+
+GIVE_UP_AFTER_S = 90.0
+"""Longer than our grace and Slurm's own KillWait (30 s by default) take."""
+_GRACE_S = GRACE_S + 3.0
+"""The wrapper's own, and time to write exit.json."""
+_POLL_S = 0.3
+
+
+class Ending:
+    """One order to end a run: the wrapper is asked first, Slurm ends it after the grace."""
+
+    def __init__(self, cluster: Cluster, run_dir: str, key: str, grace_s: float = _GRACE_S) -> None:
+        self._cluster = cluster
+        self._run_dir = run_dir
+        self._key = key
+        self._name = job_name(key, cluster.workspace)
+        self._grace_s = grace_s
+        self._begun = time.monotonic()
+        self._asked = ""
+
+    def run(self, wait: Callable[[float], bool]) -> str:
+        """Evidence that it is over. Raises MqiError (``kill-failed``, or the shell's), Unclear.
+
+        ``wait`` waits so many seconds and says whether to give up.
+        """
+        while True:
+            files, job = self._look()
+            if evidence := _proof(files, job):
+                return evidence
+            if time.monotonic() - self._begun > GIVE_UP_AFTER_S:
+                raise self._failed(job)
+            self._push(job)
+            if wait(_POLL_S):
+                raise self._failed(job)
+
+    def _look(self) -> tuple[RunFiles, QueuedJob | None]:
+        folder = shlex.quote(self._run_dir)
+        answer = self._cluster.script(f"queue; run_facts 0 {folder}; lock_of {folder}")
+        heard = read_queue(answer) or Queue({}, "its answer cannot be understood")
+        if heard.fault:
+            what = f"Whether run {self._key} is ended is not known: Slurm does not answer ({heard.fault})."
+            raise Unclear(Fault(what, remedy="It is asked again.", blame=Blame.HOST, kind="slurm-silent"))
+        return files_of(dict(answer)), heard.jobs.get(self._name)
+
+    def _push(self, job: QueuedJob | None) -> None:
+        """Each word once, besides the claim, which is taken each time until it is ours."""
+        number = job.number if job is not None and not job.over else ""
+        hard = time.monotonic() - self._begun > self._grace_s
+        word = f"{number} {'now' if hard else ''}"
+        if number and word == self._asked:
+            return
+        self._asked = word
+        with effect("kill.signal"):
+            self._cluster.call("give_up", self._run_dir, number, *(["now"] if hard else []))
+
+    def _failed(self, job: QueuedJob | None) -> MqiError:
+        told = f"Slurm job {job.number}: {job.told}" if job is not None else "Slurm knows no job of it"
+        return MqiError(
+            Fault(
+                what=f"Run {self._key} cannot be proven ended: {told}.",
+                where=self._run_dir,
+                remedy=f"Look at it on the cluster: squeue --name={self._name}; scancel ends it.",
+                blame=Blame.HOST,
+                kind="kill-failed",
+            )
+        )
+
+
+def _proof(files: RunFiles, job: QueuedJob | None) -> str:
+    """Why nothing of it runs or will; empty: that is not certain. Pure."""
+    if files.claim == "unknown":
+        return ""
+    begun = files.claim == "made" and files.started
+    if job is not None and not job.over:
+        return ""
+    told = f"Slurm job {job.number}: {job.told}" if job is not None else "Slurm has no job of it"
+    if begun:
+        return "" if files.locked else f"No process of the run is left. {told}."
+    if not files.folder and job is None:
+        return f"{told}, and it has no run directory."
+    return f"{told}, and its claim keeps it from beginning." if files.void else ""

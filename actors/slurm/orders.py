@@ -1,0 +1,116 @@
+"""What is done for one request about a run, in a task of its own, and its answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.crash_points import effect
+from actors.errors import MqiError
+from actors.jobs import check_path
+from actors.jobs.places import below
+from actors.slurm.cluster import Cluster
+from actors.slurm.ending import Ending
+from actors.slurm.options import SlurmOptions
+from actors.slurm.shell import ShellError
+from actors.slurm.submitting import Unclear, submit
+from actors.supervision import TaskScope
+from messages.faults import Blame, Fault
+from messages.jobs import (
+    JobGone,
+    JobLaunched,
+    KillFailed,
+    KillJob,
+    LaunchFailed,
+    LaunchJob,
+    RemoveRuns,
+    RunsRemoved,
+    WatchJob,
+)
+
+Order = LaunchJob | KillJob | RemoveRuns
+_REMOVED_WITHIN_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """From the task to the actor: the order, its answer, and what is to be watched from now on."""
+
+    order: Order
+    message: JobLaunched | LaunchFailed | JobGone | KillFailed | RunsRemoved
+    watch: WatchJob | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """From the task to the actor: nobody knows how far it came, so it is done again from its start, later."""
+
+    order: Order
+    fault: Fault
+    shell_lost: bool
+    """Else it is Slurm that does not answer."""
+
+
+def carry_out(order: Order, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Undone:
+    """Blocks. Anything but an MqiError is a fault of ours and goes up: a restarted control is asked again."""
+    try:
+        match order:
+            case LaunchJob():
+                return _launch(order, cluster, options)
+            case KillJob():
+                return _kill(order, cluster, scope)
+            case RemoveRuns():
+                return _remove(order, cluster)
+    except Unclear as doubt:
+        return Undone(order, doubt.fault, shell_lost=False)
+    except ShellError as lost:
+        return Undone(order, lost.fault, shell_lost=True)
+    except MqiError as error:
+        return Answer(order, _refusal(order, error.fault))
+
+
+def _refusal(order: Order, fault: Fault) -> LaunchFailed | KillFailed | RunsRemoved:
+    match order:
+        case LaunchJob(request_id, _, job):
+            return LaunchFailed(request_id, job.key, fault)
+        case KillJob():
+            return KillFailed(order.request_id, order.key, fault)
+        case RemoveRuns():
+            return RunsRemoved(order.request_id, fault)
+
+
+def _launch(order: LaunchJob, cluster: Cluster, options: SlurmOptions) -> Answer:
+    job = order.job
+    with effect("launch.start"):
+        evidence = submit(job, cluster, options)
+    launched = JobLaunched(order.request_id, job.key, evidence)
+    return Answer(order, launched, WatchJob(order.reply_to, job.key, job.run_dir))
+
+
+def _kill(order: KillJob, cluster: Cluster, scope: TaskScope) -> Answer:
+    evidence = Ending(cluster, below(cluster.workspace, order.run_dir), order.key).run(scope.wait)
+    return Answer(order, JobGone(order.request_id, order.key, evidence))
+
+
+def _remove(order: RemoveRuns, cluster: Cluster) -> Answer:
+    faults = [fault for path in order.paths if (fault := _removed(path, cluster)) is not None]
+    return Answer(order, RunsRemoved(order.request_id, faults[0] if faults else None))
+
+
+def _removed(path: str, cluster: Cluster) -> Fault | None:
+    try:
+        check_path(path)
+        folder = below(cluster.workspace, f"{cluster.workspace}/{path}")
+    except MqiError as error:
+        return error.fault
+    with effect("clean.runs"):
+        said = dict(cluster.call("remove", folder, timeout_s=_REMOVED_WITHIN_S))
+    if "outside" in said:
+        what = f"{folder} does not lie below the workspace: it was not touched."
+        return Fault(what=what, where=folder, blame=Blame.OURS, kind="outside-workspace")
+    if "alive" in said:
+        what = f"The run in {said['alive']} still has processes: it was not removed."
+        return Fault(what, said["alive"], "Wait for its end, or cancel it.", Blame.HOST, "run-alive")
+    if "error" in said:
+        what = f"The run directory {path} cannot be removed: {said['error']}."
+        return Fault(what, folder, "Remove it by hand when nothing uses it.", Blame.HOST, "remove-failed")
+    return None

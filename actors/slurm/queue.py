@@ -1,0 +1,130 @@
+"""What Slurm says of jobs: its lines, read; its states, in the words that matter here. Pure.
+
+States and reasons as squeue(1) and sacct(1) of Slurm 22.05 name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"})
+ACTIVE = frozenset(
+    {"CONFIGURING", "RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"}
+)
+"""It has a node, or had it a moment ago; anything else that is not WAITING is an end."""
+
+_ENDS = {
+    "COMPLETED": "its script ended",
+    "FAILED": "its script failed",
+    "CANCELLED": "it was cancelled",
+    "TIMEOUT": "it reached Slurm's time limit",
+    "PREEMPTED": "it was preempted by a job of higher priority",
+    "NODE_FAIL": "its node failed",
+    "BOOT_FAIL": "its node failed to boot",
+    "OUT_OF_MEMORY": "it used more memory than its job was given",
+    "DEADLINE": "it reached its deadline",
+    "REVOKED": "another cluster took it",
+}
+_HELD = {
+    "JobHeldAdmin": "it is held by an administrator",
+    "JobHeldUser": "it is held",
+    "DependencyNeverSatisfied": "its dependency is never satisfied",
+    "launch_failed_requeued_held": "its start failed on the node, and Slurm holds it",
+}
+NEVER = frozenset({"DependencyNeverSatisfied"})
+"""Reasons for which a waiting job never begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedJob:
+    """One job, as squeue or sacct last told it."""
+
+    number: str
+    name: str
+    state: str
+    reason: str = ""
+    restarts: int = 0
+    start: str = ""
+    """When it began, or is expected to; cluster's clock. Empty: not told."""
+    end: str = ""
+
+    @property
+    def waiting(self) -> bool:
+        return self.state in WAITING
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def over(self) -> bool:
+        return not self.waiting and not self.active
+
+    @property
+    def told(self) -> str:
+        """A clause: why it is where it is."""
+        if self.over:
+            return _ENDS.get(self.state, f"Slurm ended it ({self.state})")
+        if self.waiting:
+            expected = f"; Slurm expects to start it at {self.start}" if self.start else ""
+            said = _HELD.get(self.reason) or (f"Slurm says {self.reason}" if self.reason else "it is new")
+            return f"it waits: {said}{expected}"
+        return f"it is {self.state.lower()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One answer about all jobs of ours. ``fault`` says why there is none."""
+
+    jobs: dict[str, QueuedJob]
+    """By name. Of several with one name, that which has not ended, else the newest."""
+    fault: str = ""
+
+
+def read_queue(lines: Iterable[tuple[str, str]], word: str = "job") -> Queue | None:
+    """Lines of ``queue`` in cluster.sh as (word, rest); None when they hold no answer at all."""
+    mine = [(kind, rest) for kind, rest in lines if kind in (word, f"{word}-code")]
+    codes = [rest for kind, rest in mine if kind == f"{word}-code"]
+    if not codes:
+        return None
+    said = [rest for kind, rest in mine if kind == word]
+    if codes[-1] != "0":
+        return Queue({}, _why(said, codes[-1]))
+    jobs: dict[str, QueuedJob] = {}
+    for job in filter(None, map(_job, said)):
+        known = jobs.get(job.name)
+        if known is None or known.over:
+            jobs[job.name] = job
+    return Queue(jobs)
+
+
+def read_books(lines: Iterable[tuple[str, str]]) -> QueuedJob | None:
+    """Lines of ``books`` in cluster.sh: the newest job that the accounting knows; None where it knows none."""
+    found = [fields for kind, rest in lines if kind == "past" and len(fields := rest.split("|")) == 5]
+    if not found:
+        return None
+    number, name, state, restarts, end = found[-1]
+    return QueuedJob(number, name, state.split()[0] if state else "", "", _count(restarts), end=_time(end))
+
+
+def _job(line: str) -> QueuedJob | None:
+    fields = [field.strip() for field in line.split("|")]
+    if len(fields) < 7 or not fields[0].isdecimal() or not fields[2]:
+        return None
+    number, name, state, reason, restarts, start, end = fields[:7]
+    told = "" if reason in ("None", "(null)") else reason
+    return QueuedJob(number, name, state, told, _count(restarts), _time(start), _time(end))
+
+
+def _why(said: list[str], code: str) -> str:
+    sentence = next((line for line in reversed(said) if line.strip()), "").strip().rstrip(".")
+    return sentence or ("it took too long" if code in ("124", "137") else f"squeue ended with code {code}")
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdecimal() else 0
+
+
+def _time(text: str) -> str:
+    return "" if text in ("N/A", "Unknown", "None") else text
