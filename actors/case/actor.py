@@ -147,7 +147,8 @@ class Case(Actor):
         if self._far is not None and self._far.receive(message):
             if self._view.doing is Doing.INTERPRETING:
                 self._view.hosts_left |= self._far.hosts_used
-            return
+            if not isinstance(message, Up):  # of a host's control: cleaning waits for it too
+                return
         self._do(self._decide(message))
         self._do(advance(self._view, self._ways))
 
@@ -184,7 +185,7 @@ class Case(Actor):
                 self.after(ASK_AGAIN_S, _AskAgain())
                 return events.ask_again(view)
             case Up():
-                events.queue_again(view)
+                self._up(message.id)
             case Exited() | BeamWithdrawn():
                 pass
             case _:
@@ -312,13 +313,23 @@ class Case(Actor):
                 self._remove_runs(host)
 
     def _remove_runs(self, host: str) -> None:
-        request_id = self._request(_Pending(host=host))
         control = self._controls.get(host)
         if control is None:
             # Nothing can be done on a host that is no longer configured.
-            self.address.tell(RunsRemoved(request_id))
+            self.address.tell(RunsRemoved(self._request(_Pending(host=host))))
         else:
-            control.tell(RemoveRuns(request_id, self.address, (self._view.case,)))
+            self.watch(control)  # asked when it is up, and again by each of its incarnations: see _up
+
+    def _up(self, path: str) -> None:
+        """The scheduler or a host's control begins, and knows nothing of what its predecessor was asked."""
+        if path == self._scheduler.id:
+            events.queue_again(self._view)
+        elif self._view.doing is Doing.CLEANING:
+            for host in self._view.hosts_left:
+                control = self._controls.get(host)
+                if control is not None and control.id == path:
+                    request_id = self._request(_Pending(host=host))
+                    control.tell(RemoveRuns(request_id, self.address, (self._view.case,)))
 
     def _to_compute(self, effect: fx.Interpret | fx.Verify | fx.Publish) -> None:
         case = self._view.case

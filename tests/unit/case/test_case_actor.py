@@ -224,6 +224,7 @@ def done_world() -> World:
 def test_an_ended_case_is_cleaned_and_then_gone(tmp_path: Path) -> None:
     (tmp_path / "case" / "input").mkdir(parents=True)
     bench = Bench(tmp_path, done_world().report())
+    bench.deliver()
     removal = bench.control.expect(RemoveRuns, 0.0)
     assert removal.paths == ("case",)
     bench.tell(RunsRemoved(removal.request_id))
@@ -233,8 +234,22 @@ def test_an_ended_case_is_cleaned_and_then_gone(tmp_path: Path) -> None:
     assert bench.ended
 
 
+def test_a_control_that_crashed_while_it_was_asked_is_asked_again_once_it_is_back(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, done_world().report())
+    bench.deliver()
+    bench.control.expect(RemoveRuns, 0.0)
+    bench.control.go_down(RuntimeError("crashed"))
+    bench.control.come_up()
+    bench.deliver()
+    bench.tell(RunsRemoved(bench.control.expect(RemoveRuns, 0.0).request_id))
+    bench.finish_tasks()
+    bench.written()
+    assert bench.ended
+
+
 def test_files_that_cannot_be_removed_are_tried_again(tmp_path: Path) -> None:
     bench = Bench(tmp_path, done_world().report())
+    bench.deliver()
     bench.tell(RunsRemoved(bench.control.expect(RemoveRuns, 0.0).request_id))
     wait_until(lambda: solo_mail(bench.case))
     bench.tell(TaskFailed("remove work", OSError("busy"), 1))
