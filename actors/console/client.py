@@ -38,18 +38,18 @@ class Client:
 
     def status(self) -> dict[str, Any]:
         """Facts of the process, alarms, machine and disks."""
-        return self._ask("GET", "/status", 5.0)
+        return self._ask("GET", "/api/status", 5.0)
 
     def stop(self) -> dict[str, Any]:
-        return self._ask("POST", "/stop", 5.0)
+        return self._ask("POST", "/api/stop", 5.0)
 
     def reload(self) -> dict[str, Any]:
         """``changed``, ``needs_restart``, ``errors``."""
-        return self._ask("POST", "/reload", 20.0)
+        return self._ask("POST", "/api/reload", 20.0)
 
     def submit(self, path: Path, *, partial: bool = False) -> dict[str, Any]:
         """``cases``, ``sentences``."""
-        return self._ask("POST", "/submit", 70.0, {"path": str(path), "partial": partial})
+        return self._ask("POST", "/api/submit", 70.0, {"path": str(path), "partial": partial})
 
     def _ask(self, method: str, where: str, limit_s: float, body: dict[str, Any] | None = None) -> dict[str, Any]:
         connection = _UnixConnection(self._socket, limit_s)

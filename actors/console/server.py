@@ -1,57 +1,88 @@
-"""uvicorn on our socket, in a thread, knowing who is at the other end."""
+"""uvicorn on our sockets, each in a thread of its own, with a limit on what one client can hold."""
 
 from __future__ import annotations
 
 import asyncio
-import pwd
-import socket
-import struct
+from typing import Any, cast
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-CONNECTIONS = 32
-_PEER = struct.Struct("3i")
+from actors.console.peers import Peer, peer_of
+
+CONNECTIONS = 64
+"""At one socket; whoever comes after is told so and hung up on."""
+HEADER_S = 15.0
+"""From the connection, or the end of the last answer, to the end of a request's header; and to take an answer."""
+HEADER_BYTES = 16384
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Type: application/json\r\n"
+    b'Content-Length: 41\r\nConnection: close\r\n\r\n{"error":{"what":"too many connections"}}'
+)
 
 
-class _WithPeer(H11Protocol):
-    """Tells every request which user of this machine connected (SO_PEERCRED: the kernel's word, not the client's)."""
+class _Guarded(H11Protocol):
+    """Tells every request who connected, and hangs up on who connects and says nothing."""
+
+    _silent: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "user": _peer(transport)}
+        if len(self.connections) > CONNECTIONS:
+            transport.write(_BUSY)
+            transport.close()
+            self._await_request()  # a full peer cannot even be told: then it is dropped
+            return
+        peer = peer_of(transport.get_extra_info("socket"), transport.abort)
+        self.app_state = {**self.app_state, "peer": peer}
+        self._await_request()
+
+    def data_received(self, data: bytes) -> None:
+        if not self.transport.is_closing():
+            super().data_received(data)
+
+    def handle_events(self) -> None:
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before and not self.cycle.response_complete:
+            self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        self._await_request()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def _await_request(self) -> None:
+        self._stop_waiting()
+        self._silent = self.loop.call_later(HEADER_S, self.transport.abort)
+
+    def _stop_waiting(self) -> None:
+        if self._silent is not None:
+            self._silent.cancel()
+            self._silent = None
 
 
-def make_server(app: Starlette) -> uvicorn.Server:
+def make_server(app: ASGIApp) -> uvicorn.Server:
     """A server for ``run(sockets=[…])`` in any thread; ``should_exit`` ends it."""
     config = uvicorn.Config(
         app,
-        http=_WithPeer,
+        http=_Guarded,
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
-        limit_concurrency=CONNECTIONS,
         timeout_keep_alive=5,
         server_header=False,
+        h11_max_incomplete_event_size=HEADER_BYTES,
     )
     return uvicorn.Server(config)
 
 
-def _peer(transport: asyncio.Transport) -> str:
-    connection = transport.get_extra_info("socket")
-    try:
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    except (AttributeError, OSError):
-        return ""
-    uid = _PEER.unpack(credentials)[1]
-    return user_name(uid)
-
-
-def user_name(uid: int) -> str:
-    """Name of a user of this machine; its number where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return f"uid {uid}"
+def peer_in(scope: Any) -> Peer:
+    """Who sent a request."""
+    state = scope.get("state") or {}
+    return cast(Peer, state.get("peer")) or Peer(local=False)

@@ -58,6 +58,24 @@ def open_socket(path: Path) -> socket.socket:
     return listening
 
 
+def open_tcp(listen: str) -> socket.socket:
+    """A listening socket at ``host:port``. Raises OSError."""
+    host, _, port = listen.rpartition(":")
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listening = socket.socket(family, kind, protocol)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+        listening.setblocking(False)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
 def _refuse_foreign(folder: Path) -> None:
     """In a folder for everybody's files, another user may have been first."""
     there = folder.lstat()

@@ -1,17 +1,24 @@
 """What the commands, the console and the page tell of the ledger: plain values and sentences, made from its rows."""
 
 from actors.documents.cases import case_document, case_progress, show_document, verdict_of
+from actors.documents.overview import health_document, overview_document
 from actors.documents.status import status_document
 from actors.documents.times import iso
+from actors.documents.today import Today, midnight, tally
 from actors.documents.why import halting, why
 
 __all__ = [
+    "Today",
     "case_document",
     "case_progress",
     "halting",
+    "health_document",
     "iso",
+    "midnight",
+    "overview_document",
     "show_document",
     "status_document",
+    "tally",
     "verdict_of",
     "why",
 ]

@@ -1,0 +1,143 @@
+"""JSON schemas of what the API answers and takes: the words of the documents, with their meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from messages.operators import OrderKind
+from messages.states import AttemptState, BeamState, CaseState
+
+Schema = Mapping[str, Any]
+
+TEXT: Schema = {"type": "string"}
+FLAG: Schema = {"type": "boolean"}
+WHOLE: Schema = {"type": "integer"}
+AMOUNT: Schema = {"type": "number"}
+ANY: Schema = {}
+MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+MAYBE_AMOUNT: Schema = {"type": ["number", "null"]}
+TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
+
+
+def made(required: Mapping[str, Schema], optional: Mapping[str, Schema] = MappingProxyType({})) -> dict[str, Any]:
+    """An object: other fields than these may come with later releases."""
+    return {"type": "object", "required": list(required), "properties": {**required, **optional}}
+
+
+def listed(item: Schema) -> dict[str, Any]:
+    return {"type": "array", "items": item}
+
+
+def named(schema: str) -> dict[str, Any]:
+    """A reference to one of SCHEMAS."""
+    return {"$ref": f"#/components/schemas/{schema}"}
+
+
+def one_of(words: type[CaseState] | type[BeamState] | type[AttemptState]) -> dict[str, Any]:
+    return {"type": "string", "enum": [str(word) for word in words]}
+
+
+_CASE = {
+    "case": TEXT,
+    "state": one_of(CaseState),
+    "reason": TEXT,
+    "priority": WHOLE,
+    "seen": TIME,
+    "started": TIME,
+    "ended": TIME,
+    "progress": AMOUNT,
+    "eta": TIME,
+    "partial": FLAG,
+    "verdict": MAYBE_TEXT,
+    "beams": listed(named("Beam")),
+}
+_GPU = {"index": WHOLE, "uuid": TEXT, "state": TEXT, "reason": TEXT, "beam": TEXT}
+_READING = {
+    "name": TEXT,
+    "temperature_c": MAYBE_AMOUNT,
+    "used_mb": MAYBE_AMOUNT,
+    "total_mb": MAYBE_AMOUNT,
+    "busy_percent": MAYBE_AMOUNT,
+    "users": listed(ANY),
+}
+_STATUS = {
+    "daemon": made({"state": TEXT}, {"pid": WHOLE, "boot": WHOLE, "since": TIME}),
+    "cases": {"type": "object", "additionalProperties": WHOLE},
+    "hosts": listed(named("Host")),
+    "alarms": listed(named("Alarm")),
+}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Error": made({"error": made({"what": TEXT}, {"where": TEXT, "remedy": TEXT, "kind": TEXT})}),
+    "Alarm": made({"id": TEXT, "since": TIME, "text": TEXT}),
+    "Gpu": made(_GPU, _READING),
+    "Host": made({"name": TEXT, "kind": TEXT, "state": TEXT, "reason": TEXT, "gpus": listed(named("Gpu"))}),
+    "Beam": made(
+        {
+            "number": WHOLE,
+            "name": TEXT,
+            "state": one_of(BeamState),
+            "attempt": WHOLE,
+            "host": TEXT,
+            "gpu": TEXT,
+            "progress": AMOUNT,
+            "reason": TEXT,
+        }
+    ),
+    "Case": made(_CASE, {"path": TEXT, "plan_uid": TEXT}),
+    "Attempt": made(
+        {
+            "beam": WHOLE,
+            "attempt": WHOLE,
+            "host": TEXT,
+            "gpu": TEXT,
+            "key": TEXT,
+            "launched": MAYBE_TEXT,
+            "ended": MAYBE_TEXT,
+            "outcome": one_of(AttemptState),
+            "evidence": TEXT,
+        }
+    ),
+    "Event": made({"at": TIME, "what": TEXT, "detail": TEXT}),
+    "WholeCase": made(
+        {
+            **_CASE,
+            "attempts": listed(named("Attempt")),
+            "events": listed(named("Event")),
+            "result": ANY,
+            "interpretation": ANY,
+        },
+        {"path": TEXT, "plan_uid": TEXT},
+    ),
+    "Cases": made({"total": WHOLE, "offset": WHOLE, "cases": listed(named("Case"))}),
+    "Why": made({"case": TEXT, "state": TEXT, "why": TEXT}),
+    "Log": made({"text": TEXT, "offset": WHOLE, "size": WHOLE, "attempt": WHOLE, "growing": FLAG}),
+    "Status": made(
+        {**_STATUS, "actors": listed(made({"id": TEXT, "phase": TEXT, "restarts": WHOLE, "last_cause": TEXT}))},
+        {"disks": listed(ANY), "machine": ANY},
+    ),
+    "Overview": made(
+        {
+            **_STATUS,
+            "at": TIME,
+            "running": listed(named("Case")),
+            "more_running": WHOLE,
+            "waiting_beams": WHOLE,
+            "last": listed(named("Case")),
+            "today": made({"since": TIME, "cases": WHOLE, "failed": WHOLE, "beams": WHOLE, "hours": listed(WHOLE)}),
+        }
+    ),
+    "Order": made(
+        {"kind": {"type": "string", "enum": sorted(set(map(str, OrderKind)) - {str(OrderKind.SUBMIT)})}},
+        {"subject": TEXT, "argument": TEXT},
+    ),
+    "OrderTaken": made({"order": TEXT, "kind": TEXT, "subject": TEXT, "argument": TEXT}),
+    "Folder": made({"path": TEXT}, {"partial": FLAG}),
+    "FolderTaken": made({"cases": listed(TEXT), "sentences": listed(TEXT)}),
+    "Reloaded": made({"changed": listed(TEXT), "needs_restart": listed(TEXT), "errors": listed(TEXT)}),
+    "Stopping": made({"stopping": FLAG}),
+    "Healthy": made({"ok": FLAG}),
+    "Ready": made({"ready": FLAG, "troubles": listed(TEXT)}),
+}

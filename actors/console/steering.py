@@ -1,0 +1,98 @@
+"""What changes something: orders, submission, reload, stop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from actors.console.asking import NotFoundError, json_body, user_of, within
+from actors.console.books import LedgerReader
+from actors.console.door import Door
+from actors.errors import MqiError
+from messages.faults import Fault
+from messages.operators import OrderKind
+
+RELOAD_S = 15.0
+SUBMIT_S = 60.0
+ORDER_S = 15.0
+ABOUT_CASES = frozenset({OrderKind.RETRY, OrderKind.CANCEL, OrderKind.HOLD, OrderKind.RELEASE, OrderKind.PRIORITY})
+ABOUT_PLACES = frozenset({OrderKind.DRAIN, OrderKind.RESUME})
+_LONGEST = 200
+
+
+class Steering:
+    """The endpoints that change something."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+
+    async def order(self, request: Request) -> Response:
+        """Answered when the order is on the disk; what came of it is in the case's history."""
+        body = await json_body(request)
+        kind, subject, argument = order_in(body)
+        await self._door.books.ask(lambda reader: self._refuse_nobody(reader, kind, subject))
+        written = await within(ORDER_S, self._door.order(kind, subject, argument, user_of(request)))
+        return JSONResponse({"order": written.request_id, "kind": kind, "subject": subject, "argument": argument})
+
+    async def submit(self, request: Request) -> Response:
+        """A case folder, taken now."""
+        path, partial = folder_in(await json_body(request))
+        taken = await within(SUBMIT_S, self._door.submit(path, partial, user_of(request)))
+        return JSONResponse({"cases": list(taken.cases), "sentences": list(taken.sentences)})
+
+    async def reload(self, request: Request) -> Response:
+        """The configuration, read again."""
+        done = await within(RELOAD_S, self._door.reload(user_of(request)))
+        fields = {"changed": done.changed, "needs_restart": done.needs_restart, "errors": done.errors}
+        return JSONResponse({name: list(values) for name, values in fields.items()})
+
+    async def stop(self, request: Request) -> Response:
+        """The daemon, stopped in order."""
+        self._door.stop(user_of(request))
+        return JSONResponse({"stopping": True})
+
+    def _refuse_nobody(self, reader: LedgerReader, kind: str, subject: str) -> None:
+        """An order about what does not exist would wait for ever."""
+        if kind in ABOUT_CASES and reader.case(subject) is None:
+            raise NotFoundError(f'There is no case "{subject}".', "mqi-actors cases lists them.")
+        if kind in ABOUT_PLACES:
+            host = subject.partition("/")[0]
+            names = [one.name for one in self._door.settings.hosts]
+            if host not in names:
+                raise NotFoundError(f'There is no host "{host}".', f"There are: {', '.join(names)}.", "no-host")
+
+
+def order_in(body: dict[str, Any]) -> tuple[str, str, str]:
+    """(kind, subject, argument) of an order. Raises MqiError."""
+    values = [body.get("kind"), body.get("subject", ""), body.get("argument", "")]
+    if not all(isinstance(value, str) and len(value) <= _LONGEST and value.isprintable() for value in values):
+        raise MqiError(Fault('An order is {"kind": "…", "subject": "…", "argument": "…"}.', kind="order"))
+    kind, subject, argument = map(str, values)
+    if kind not in set(OrderKind) - {OrderKind.SUBMIT}:
+        known = ", ".join(sorted(set(OrderKind) - {OrderKind.SUBMIT}))
+        raise MqiError(Fault(f'There is no order "{kind}".', remedy=f"There are: {known}.", kind="order"))
+    if bool(subject) != (kind in ABOUT_CASES | ABOUT_PLACES):
+        about = "needs a subject" if not subject else "is about everything and takes no subject"
+        raise MqiError(Fault(f"The order {kind} {about}.", kind="order"))
+    _check_argument(kind, argument)
+    return kind, subject, argument
+
+
+def _check_argument(kind: str, argument: str) -> None:
+    number = argument.removeprefix("-").isdecimal() and len(argument) <= 6
+    if kind == OrderKind.PRIORITY and not number:
+        raise MqiError(Fault("The priority must be a whole number.", kind="order"))
+    if kind == OrderKind.RETRY and argument and not number:
+        raise MqiError(Fault("The beam must be a whole number.", kind="order"))
+    if kind not in (OrderKind.PRIORITY, OrderKind.RETRY) and argument:
+        raise MqiError(Fault(f"The order {kind} takes no argument.", kind="order"))
+
+
+def folder_in(body: dict[str, Any]) -> tuple[str, bool]:
+    """(path, partial) of a submission. Raises MqiError."""
+    path, partial = body.get("path"), body.get("partial", False)
+    if not isinstance(path, str) or not isinstance(partial, bool) or not path.startswith("/") or "\0" in path:
+        raise MqiError(Fault('The request must be {"path": "/absolute/path", "partial": false}.'))
+    return path, partial
