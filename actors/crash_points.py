@@ -66,13 +66,20 @@ EFFECTS: Mapping[str, str] = MappingProxyType(
         "publish.make": "the unfinished folder of a result is made",
         "publish.rename": "a result gets its name",
         "publish.clear": "what a publication left is removed",
+        "report.make": "the unfinished folder of a report is made",
+        "report.aside": "a report that is not whole is moved aside",
+        "report.rename": "a report gets its name",
+        "report.clear": "what a report left is removed",
         "clean.runs": "run directories are removed from a host",
         "clean.work": "the working files of a case are removed",
+        "alarm.push": "alarms are told to people outside",
         "link.connect": "a host is connected to",
+        "link.session": "a session is opened on it",
         "link.run": "a command runs on a host",
         "link.stream": "a stream to a host is opened",
         "slurm.shell": "a script runs on the host where Slurm's commands are",
         "console.bind": "the control socket gets its name",
+        "console.unbind": "the control socket is removed",
     }
 )
 """What is surrounded by two points, in words."""

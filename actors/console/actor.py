@@ -21,6 +21,7 @@ from actors.console.looking import PERIOD_S, Health, Look
 from actors.console.pictures import Pictures
 from actors.console.serving import ListenFailed, Listens, open_access, serve, serve_tcp
 from actors.console.sockets import open_socket
+from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.logs import Redaction
 from actors.settings import Settings
@@ -132,7 +133,8 @@ class Console(Actor):
             future.cancel()
         if self._listening is not None:
             self._listening.close()
-            self._path.unlink(missing_ok=True)
+            with effect("console.unbind"):
+                self._path.unlink(missing_ok=True)
 
     # -- in the actor's thread
 

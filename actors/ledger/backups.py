@@ -18,7 +18,8 @@ KEEP = 14
 """Scheduled backups that are kept."""
 BOOT_JUMP = 100_000
 """A restored ledger counts its boots on from so much further: no epoch that was used after the backup comes again."""
-_PATTERN = "ledger-*.sqlite"
+_PATTERN = "ledger-[0-9]*.sqlite"
+"""Of scheduled backups; those that a person took are named otherwise, and kept."""
 
 
 def default_backups(path: Path) -> Path:
@@ -68,6 +69,13 @@ def scheduled_backup(path: Path, backups: Path, now: datetime, keep: int = KEEP)
         with effect("backup.prune"):
             old.unlink(missing_ok=True)
     return made
+
+
+def clear_unfinished(backups: Path) -> None:
+    """Remove what a scheduled backup left that was killed on its way: no later one has its name."""
+    for leftover in backups.glob(f".{_PATTERN}.partial*"):
+        with effect("backup.prune"):
+            leftover.unlink(missing_ok=True)
 
 
 def last_scheduled(backups: Path) -> datetime | None:

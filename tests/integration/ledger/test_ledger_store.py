@@ -18,7 +18,7 @@ from sqlite_utils import Database
 from actors.errors import MqiError
 from actors.ledger import Reader, backup_to, next_boot, open_store, restore
 from actors.ledger import disk as ledger_disk
-from actors.ledger.backups import BOOT_JUMP, last_scheduled, newest_backup, scheduled_backup
+from actors.ledger.backups import BOOT_JUMP, clear_unfinished, last_scheduled, newest_backup, scheduled_backup
 from actors.ledger.migrations import migrate
 from actors.ledger.reader import _snapshot
 from actors.ledger.schema import SCHEMA_VERSION, schema_version
@@ -246,6 +246,25 @@ def test_the_newest_backups_are_kept(written: Path) -> None:
     assert last_scheduled(backups / "none") is None
     (backups / "ledger-strange.sqlite").write_bytes(b"")
     assert last_scheduled(backups) == NOW + timedelta(hours=4)
+
+
+def test_backups_that_a_person_took_are_no_scheduled_ones(written: Path) -> None:
+    backups = written.parent / "backups"
+    by_hand = [backup_to(written, backups / f"ledger-by-hand-2026010{day}T000000.sqlite") for day in range(1, 5)]
+    made = [scheduled_backup(written, backups, NOW + timedelta(hours=hour), keep=2) for hour in range(3)]
+    assert sorted(backups.iterdir()) == [*made[1:], *by_hand]
+
+
+def test_what_a_killed_backup_left_goes_and_nothing_else(written: Path) -> None:
+    backups = written.parent / "backups"
+    made = scheduled_backup(written, backups, NOW)
+    left = [backups / f".ledger-20260101T000000Z.sqlite.partial{suffix}" for suffix in ("", "-journal")]
+    other = backups / ".ledger-by-hand-20260101T000000.sqlite.partial"  # somebody takes it at this moment
+    for file in (*left, other):
+        file.write_bytes(b"half")
+    clear_unfinished(backups)
+    assert sorted(backups.iterdir()) == [other, made]
+    clear_unfinished(backups / "none")
 
 
 def test_the_newest_good_backup_is_offered(written: Path) -> None:
