@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from dataclasses import dataclass
 from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.supervision import Actor, Context, Task, TaskFailed, TaskScope
+from messages.address import Mailbox
 from messages.faults import Blame, Fault
 from messages.files import AbandonMove, FetchFiles, FileProof, FilesMoved, MoveFailed, PutFiles
+from messages.metrics import FilesCarried
 
 Order = PutFiles | FetchFiles
 
@@ -26,14 +29,15 @@ class _Finished:
     """From the task: the answer; None when it was stopped."""
 
     answer: FilesMoved | MoveFailed | None
+    seconds: float = 0.0
 
 
 class Lane(Actor):
     """The queue of a lane; a host's kind says what a move is."""
 
-    def __init__(self, context: Context, *, host: str) -> None:
+    def __init__(self, context: Context, *, host: str, monitor: Mailbox | None = None) -> None:
         super().__init__(context)
-        self._host = host
+        self._host, self._monitor = host, monitor
         self._waiting: deque[Order] = deque()
         self._current: Order | None = None
         self._task: Task | None = None
@@ -54,7 +58,8 @@ class Lane(Actor):
                 self._take(message)
             case AbandonMove(request_id):
                 self._abandon(request_id)
-            case _Finished(answer):
+            case _Finished(answer, seconds):
+                self._measure(answer, seconds)
                 self._finish(answer)
             case TaskFailed(_, error):
                 self._finish(self._broken(error))
@@ -85,10 +90,11 @@ class Lane(Actor):
 
     def _work(self, order: Order, abandoned: Callable[[], bool], scope: TaskScope) -> _Finished:
         """In the task thread: no actor state is touched here."""
+        begun = time.monotonic()
         try:
             with effect("stage") if isinstance(order, PutFiles) else effect("fetch"):
                 proofs = self.move(order, scope, abandoned)
-            return _Finished(FilesMoved(order.request_id, proofs))
+            return _Finished(FilesMoved(order.request_id, proofs), time.monotonic() - begun)
         except MqiError as error:
             return _Finished(MoveFailed(order.request_id, error.fault))
         except Stopped:
@@ -97,6 +103,11 @@ class Lane(Actor):
             if not scope.cancelled:
                 raise
             return _Finished(None)  # a task that was cut short is told nothing of; the next order must go on
+
+    def _measure(self, answer: FilesMoved | MoveFailed | None, seconds: float) -> None:
+        if isinstance(answer, FilesMoved) and self._monitor is not None:
+            size = sum(proof.size for proof in answer.files)
+            self._monitor.tell(FilesCarried(self._host, isinstance(self._current, PutFiles), size, seconds))
 
     def _finish(self, answer: FilesMoved | MoveFailed | None) -> None:
         order, self._current, self._task = self._current, None, None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,16 +11,18 @@ from pathlib import Path
 from typing import get_args
 
 from actors.ledger import queries as q
-from actors.ledger.backups import last_scheduled, scheduled_backup
+from actors.ledger.backups import clear_unfinished, last_scheduled, scheduled_backup
 from actors.ledger.codec import time_text
 from actors.ledger.commit import Committed, DiskRefusedError, commit, probe_room
 from actors.ledger.narration import narrate
+from actors.ledger.pace import Pace
 from actors.ledger.reads import Query, answer
 from actors.ledger.store import open_store
 from actors.supervision import Actor, Context, TaskFailed, TaskScope
 from messages.address import Mailbox
 from messages.faults import Blame, Fault
 from messages.ledger import Write, WriteRefused, Written
+from messages.metrics import CommitsTimed
 from messages.operators import AlarmCleared, AlarmRaised
 
 BATCH = 256
@@ -89,6 +92,7 @@ class Ledger(Actor):
         self._batch = 0
         self._urgent = False
         self._refusing = False
+        self._pace = Pace()
         self._told = 0
         """Number of the last event that the log has."""
 
@@ -97,6 +101,7 @@ class Ledger(Actor):
         self._database = open_store(self._path, self._backups)
         self._fences = {row["writer"]: row["epoch"] for row in self._database.execute(q.FENCES)}
         self._told = int(self._database.execute(q.LAST_EVENT).fetchone()[0])
+        clear_unfinished(self._backups)
         self._plan_backup()
 
     def receive(self, message: object) -> None:
@@ -160,13 +165,15 @@ class Ledger(Actor):
                 self._answer(item)
 
     def _commit(self, writes: list[Write]) -> None:
-        at = time_text(self._clock())
+        at, begun = time_text(self._clock()), time.perf_counter()
         try:
             done = commit(self._open(), writes, self._fences, at)
         except DiskRefusedError as refusal:
             self._refuse(writes, str(refusal))
             return
         self._fences = done.fences
+        if timed := self._pace.took(begun, time.perf_counter()):
+            self._tell_monitor(CommitsTimed(timed))
         self._acknowledge(writes, done)
         self._narrate()
 
@@ -220,7 +227,7 @@ class Ledger(Actor):
         assert self._database is not None, "opened in started"
         return self._database
 
-    def _tell_monitor(self, message: AlarmRaised | AlarmCleared) -> None:
+    def _tell_monitor(self, message: AlarmRaised | AlarmCleared | CommitsTimed) -> None:
         if self._monitor is not None:
             self._monitor.tell(message)
 

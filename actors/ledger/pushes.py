@@ -46,7 +46,8 @@ def pushes_report(database: sqlite3.Connection, request_id: str) -> PushesReport
     row = database.execute(q.OPEN_PUSH).fetchone()
     found = None if row is None else rows.push_row(row)
     told = () if found is None else _events(database, found.after, found.upto)
-    return PushesReport(request_id, upto, found, told, _events(database, upto, _LAST))
+    lately = tuple(rows.push_row(late).at for late in database.execute(q.LATE_PUSHES))
+    return PushesReport(request_id, upto, found, told, _events(database, upto, _LAST), lately)
 
 
 def _before_all_that_stands(database: sqlite3.Connection) -> int:

@@ -280,7 +280,8 @@ COUNT_EVENTS = (
 STATES_LEFT = (
     "SELECT e.what, (julianday(e.at) - julianday(coalesce("
     '(SELECT p.at FROM events AS p WHERE p."case" = e."case" AND p.number < e.number AND p.what LIKE \'% → %\' '
-    "AND p.what LIKE substr(e.what, 1, instr(e.what, ': ')) || ' %' ORDER BY p.number DESC LIMIT 1), "
+    "AND p.what LIKE substr(e.what, 1, instr(e.what, ': ')) || ' %' "
+    "AND p.what NOT LIKE 'case: priority %' ORDER BY p.number DESC LIMIT 1), "
     '(SELECT p.at FROM events AS p WHERE p."case" = e."case" AND p.number < e.number '
     "AND (e.what LIKE 'case: %' OR p.what LIKE 'case: % → %') ORDER BY p.number LIMIT 1)))) * 86400.0 "
     "FROM events AS e WHERE e.number > :after AND e.number <= :upto AND e.at >= :began AND e.\"case\" <> '' "

@@ -14,11 +14,13 @@ from typing import TypeVar
 from actors.ledger import glances, reads
 from actors.ledger.backups import default_backups
 from actors.ledger.codec import time_text
+from actors.ledger.facts import Known, read_facts
 from actors.ledger.migrations import create_schema
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.store import damaged
 from actors.ledger.transitions import refused
 from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HaltRow, HostRow, KnownCase, OrderRow
+from messages.metrics import LedgerFacts
 from messages.states import CaseState
 
 T = TypeVar("T")
@@ -111,6 +113,10 @@ class Reader:
     def meta(self) -> Mapping[str, str]:
         """Schema version (``schema``), boot counter (``boot``), writes dropped by a fence (``stale_writes``)."""
         return self._read(reads.meta)
+
+    def facts(self, backups: Path, upto: int, began: datetime) -> LedgerFacts | None:
+        """What is, and what has happened after event ``upto`` (states left: since ``began``); None: nothing has."""
+        return self._read(lambda database: read_facts(database, backups, Known(upto, began)))
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         try:

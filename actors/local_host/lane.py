@@ -12,6 +12,7 @@ from actors.jobs.sources import survey
 from actors.local_host import moving
 from actors.local_host.places import below
 from actors.supervision import Context, TaskScope
+from messages.address import Mailbox
 from messages.faults import Blame, Fault
 from messages.files import FileProof, PutFiles
 
@@ -19,8 +20,8 @@ from messages.files import FileProof, PutFiles
 class LocalLane(Lane):
     """Moves files to and from runs of this machine; ``workspace`` is the only place it touches on the host's side."""
 
-    def __init__(self, context: Context, *, host: str, workspace: Path) -> None:
-        super().__init__(context, host=host)
+    def __init__(self, context: Context, *, host: str, workspace: Path, monitor: Mailbox | None = None) -> None:
+        super().__init__(context, host=host, monitor=monitor)
         self._workspace = workspace
 
     def move(self, order: Order, scope: TaskScope, abandoned: Callable[[], bool]) -> tuple[FileProof, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,14 +14,18 @@ from actors.errors import MqiError
 from actors.monitor.alarms import AlarmBook, Change, Condition, Raised
 from actors.monitor.disks import Disk, disk_conditions, disk_state
 from actors.monitor.fleet import Fleet
+from actors.monitor.instruments import Instruments, View
 from actors.monitor.machine import machine_conditions, read_machine
+from actors.monitor.meters import CONTENT_TYPE
 from actors.monitor.outbox import Outbox
 from actors.monitor.restarts import Unrest
 from actors.settings import MonitorSettings
 from actors.supervision import Actor, Context, Exited, TaskFailed, TaskScope, Up
 from messages.address import Mailbox
+from messages.alarming import AlarmsNoted
 from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost
 from messages.ledger import AlarmRow, ClearAlarm, RaiseAlarm, Write, WriteRefused, Written
+from messages.metrics import CommitsTimed, FilesCarried, GetMetrics, LedgerFacts, MetricsReport
 from messages.operators import (
     Alarm,
     AlarmCleared,
@@ -33,6 +38,8 @@ from messages.operators import (
 )
 from messages.scheduling import WorkerReport
 
+_BOOT_BITS = 32
+"""An epoch is the boot counter and a counter of so many bits below it."""
 SENSORS_EVERY = 6
 """Of so many looks at the machine one also asks the temperature sensors."""
 SILENT_S = 30.0
@@ -63,12 +70,25 @@ class _Stood:
     alarms: tuple[Alarm, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _LedgerRead:
+    """The ledger was asked what happened; None: nothing new."""
+
+    facts: LedgerFacts | None
+
+
+def _no_facts(upto: int, began: datetime) -> LedgerFacts | None:
+    del upto, began
+    return None
+
+
 class Monitor(Actor):
     """Health of everything, and the only one who raises and clears alarms.
 
     ``standing`` reads the alarms that the ledger has; it may block, and is called in a task. ``hosts``: addresses of
     the hosts' controls. ``disks``: (label, folder, least free GB) of what new work needs. ``room_for``: who is told
-    DiskState, besides those that subscribe.
+    DiskState, besides those that subscribe. ``notifier`` is told that the ledger has news of alarms. ``facts`` reads
+    what happened after an event of the ledger (states left: since ``began``, when the process began); it may block too.
     """
 
     def __init__(
@@ -82,6 +102,10 @@ class Monitor(Actor):
         thresholds: MonitorSettings,
         interval_s: float,
         room_for: tuple[Mailbox, ...] = (),
+        notifier: Mailbox | None = None,
+        facts: Callable[[int, datetime], LedgerFacts | None] = _no_facts,
+        began: datetime | None = None,
+        version: str = "",
     ) -> None:
         super().__init__(context)
         self._ledger, self._standing, self._hosts = ledger, standing, hosts
@@ -96,6 +120,8 @@ class Monitor(Actor):
         self._book = AlarmBook()
         self._adopted = False
         self._outbox = Outbox()
+        self._notifier, self._facts, self._began = notifier, facts, began or _time_of_day()
+        self._instruments = Instruments(version, self.epoch >> _BOOT_BITS)
 
     def started(self) -> None:
         for address in (*self._hosts, *self._room_for.values()):
@@ -105,6 +131,7 @@ class Monitor(Actor):
             self._disk_at[disk.label] = self._now
             self.task(f"disk {disk.label}", lambda scope, disk=disk: self._watch_disk(scope, disk))  # type: ignore[misc]
         self.task("machine", self._watch_machine)
+        self.task("ledger facts", self._watch_ledger)
         self.after(min(1.0, self._interval_s), _Look())
 
     def receive(self, message: object) -> None:
@@ -116,6 +143,8 @@ class Monitor(Actor):
                 self._seen(message)
             case HostObserved() | GpusObserved() | WorkerReport():
                 self._told(message)
+            case _LedgerRead() | FilesCarried() | CommitsTimed() | GetMetrics():
+                self._measured(message)
             case AlarmRaised() | AlarmCleared() | SubscribeDisk() | GetHealth():
                 self._asked(message)
             case Up() | Exited():
@@ -138,6 +167,7 @@ class Monitor(Actor):
             if self._now - at > max(SILENT_S, 3 * self._interval_s):
                 self._disks[label] = self._disks[label].seen(None)
         self._tell_room()
+        self._instruments.tick(self._now, time.time(), self.context.system.snapshot())
         if self._adopted:
             self._do(self._book.look(self._conditions(), self._now, _time_of_day()))
         self._send()
@@ -179,6 +209,7 @@ class Monitor(Actor):
                 self._fleet.gpus[message.host] = message
             case WorkerReport():
                 self._fleet.workers[message.worker] = message
+                self._instruments.worker(message, self._now)
 
     def _asked(self, message: AlarmRaised | AlarmCleared | SubscribeDisk | GetHealth) -> None:
         match message:
@@ -197,6 +228,34 @@ class Monitor(Actor):
                 disks = tuple(disk.health for disk in self._disks.values())
                 hosts, gpus = tuple(self._fleet.hosts.values()), tuple(self._fleet.gpus.values())
                 reply_to.tell(HealthReport(request_id, self._book.standing, self._machine, disks, hosts, gpus))
+
+    def _measured(self, message: _LedgerRead | FilesCarried | CommitsTimed | GetMetrics) -> None:
+        match message:
+            case _LedgerRead(facts):
+                self._instruments.read_at(_time_of_day())
+                if facts is not None:
+                    self._instruments.facts(facts)
+            case FilesCarried():
+                self._instruments.carried(message)
+            case CommitsTimed():
+                self._instruments.commits(message)
+            case GetMetrics(request_id, reply_to):
+                text = self._instruments.text(self._view(), self._now)
+                reply_to.tell(MetricsReport(request_id, text, CONTENT_TYPE))
+
+    def _view(self) -> View:
+        system = self.context.system
+        actors = system.snapshot()
+        return View(
+            fleet=self._fleet,
+            alarms=self._book.standing,
+            disks=tuple(disk.health for disk in self._disks.values()),
+            machine=self._machine,
+            actors=actors,
+            mailboxes=tuple((actor.id, system.address(actor.id).waiting) for actor in actors),
+            dead_letters=system.dead_letters.by_actor(),
+            now=_time_of_day(),
+        )
 
     def _news(self, message: Up | Exited) -> None:
         """A host's control, or one who waits for room, came up or went."""
@@ -246,6 +305,8 @@ class Monitor(Actor):
 
     def _answered(self, message: Written | WriteRefused) -> None:
         if isinstance(message, Written):
+            if self._notifier is not None and self._outbox.sent_alarms(message.request_id):
+                self._notifier.tell(AlarmsNoted())
             self._outbox.written(message.request_id)
             self._send()
         else:
@@ -267,6 +328,18 @@ class Monitor(Actor):
                 seen = _DiskSeen(disk.label, None, error.strerror or str(error))
             scope.tell(seen)
             if scope.wait(self._interval_s):
+                return
+
+    def _watch_ledger(self, scope: TaskScope) -> None:
+        """What happened is counted from the beginning of the ledger, then as it goes on."""
+        upto = 0
+        while True:
+            facts = None
+            with contextlib.suppress(MqiError):  # a ledger that cannot be read is told of by others
+                facts = self._facts(upto, self._began)
+                scope.tell(_LedgerRead(facts))
+            upto = facts.upto if facts else upto
+            if scope.wait(0.0 if facts and facts.more else self._interval_s):
                 return
 
     def _watch_machine(self, scope: TaskScope) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from messages.ledger import Record
+from messages.ledger import ClearAlarm, RaiseAlarm, Record
 
 PATIENCE_S = 30.0
 """An answer that takes longer is lost: the ledger was restarted."""
@@ -31,6 +31,11 @@ class Outbox:
             return None
         self._sent, self._sent_at, self._number = dict(self._waiting), now, self._number + 1
         return f"notes-{self._number}", tuple(self._sent.values())
+
+    def sent_alarms(self, request_id: str) -> bool:
+        """Whether that write was of alarms too."""
+        current = request_id == f"notes-{self._number}"
+        return current and any(isinstance(record, RaiseAlarm | ClearAlarm) for record in self._sent.values())
 
     def written(self, request_id: str) -> None:
         """The ledger has it; what changed meanwhile still waits."""

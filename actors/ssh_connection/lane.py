@@ -18,6 +18,7 @@ from actors.ssh_connection.route import Route, Tally
 from actors.ssh_connection.target import Target
 from actors.ssh_connection.upload import Upload
 from actors.supervision import Backoff, Context, TaskScope
+from messages.address import Mailbox
 from messages.files import FileProof, PutFiles
 
 REOPENED = Backoff(min_s=1.0, max_s=60.0, jitter=0.2)
@@ -39,8 +40,10 @@ class SshLane(Lane):
     move stopped, and answers MoveFailed (blame HOST) when that does not help.
     """
 
-    def __init__(self, context: Context, *, host: str, target: Target, workspace: str) -> None:
-        super().__init__(context, host=host)
+    def __init__(
+        self, context: Context, *, host: str, target: Target, workspace: str, monitor: Mailbox | None = None
+    ) -> None:
+        super().__init__(context, host=host, monitor=monitor)
         self._target = target
         self._workspace = str(PurePosixPath(workspace))
         self._link: Link | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from messages.address import Mailbox
 from messages.faults import Fault
@@ -164,6 +165,8 @@ class PushesReport:
     """The alarms' events of the open push, oldest first."""
     news: tuple[EventRow, ...]
     """The alarms' events after ``upto``, oldest first."""
+    lately: tuple[datetime, ...] = ()
+    """When the latest pushes were last tried, newest first: what a limit of so many per hour is judged by."""
 
 
 @dataclass(frozen=True, slots=True)
