@@ -10,8 +10,8 @@ Armed by the environment of the daemon (its worker processes inherit it):
   one process; in a worker process, the daemon first and then the process itself;
 * with ``MQI_CRASH_CALL=/path`` it calls that unix socket instead, and goes on when the other side hangs up: a test cuts
   a link meanwhile;
-* ``MQI_CRASH_NOTES=/path`` writes every point that is passed, and by which pid, into a file, one line each; the one that
-  was armed follows once more, after ``!``.
+* ``MQI_CRASH_NOTES=/path`` writes every point that is passed, and by which pid, into a file, one line each; the one
+  that was armed follows once more, after ``!``.
 """
 
 from __future__ import annotations

@@ -250,6 +250,7 @@ def test_the_newest_backups_are_kept(written: Path) -> None:
 
 def test_backups_that_a_person_took_are_no_scheduled_ones(written: Path) -> None:
     backups = written.parent / "backups"
+    backups.mkdir()
     by_hand = [backup_to(written, backups / f"ledger-by-hand-2026010{day}T000000.sqlite") for day in range(1, 5)]
     made = [scheduled_backup(written, backups, NOW + timedelta(hours=hour), keep=2) for hour in range(3)]
     assert sorted(backups.iterdir()) == [*made[1:], *by_hand]
