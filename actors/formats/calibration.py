@@ -14,6 +14,9 @@ from actors.errors import CaseError
 from actors.formats.reading import KIB, read_bounded, shown, text_of
 
 _LIMIT = 64 * KIB
+# No counts, millimetres or monitor units of a gantry are beyond these; a slip of the keyboard is.
+_LARGEST = 1e6
+_SMALLEST_GAIN = 1e-12
 _MACHINE = re.compile(r"G(?:TR)?[ _-]?0?([12])", re.IGNORECASE)
 
 
@@ -139,8 +142,8 @@ def _number(values: dict[str, str], key: str, where: str) -> float:
         number = float(values[key])
     except ValueError:
         raise _bad(key, f"{values[key]!r} is not a number", where) from None
-    if not isfinite(number):
-        raise _bad(key, f"{values[key]!r} is not a finite number", where)
+    if not (isfinite(number) and abs(number) <= _LARGEST):
+        raise _bad(key, f"{values[key]!r} is not a number up to {_LARGEST:g}", where)
     return number
 
 
@@ -149,6 +152,8 @@ def _gain(values: dict[str, str], key: str, where: str) -> float:
     if number <= 0:
         # Signs of the axes are the machine's, not the file's: a negative gain would mirror the beam unseen.
         raise _bad(key, f"{number} is not positive", where)
+    if number < _SMALLEST_GAIN:
+        raise _bad(key, f"{number} is too small for a gain", where)
     return number
 
 

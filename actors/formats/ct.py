@@ -12,13 +12,13 @@ from pydicom.dataset import Dataset
 
 from actors.errors import CaseError
 from actors.formats import plan_values as values
+from actors.formats.dicom_bounds import IMAGE_ELEMENTS, too_costly
 from actors.formats.plan_context import BeamContext
 from actors.formats.reading import MIB
 from actors.formats.structures import unseen_by_engine
 from messages.engine import EngineProfile, Grid
 
 LIMIT = 64 * MIB
-DEFLATED = b"1.2.840.10008.1.2.1.99"
 MAX_SLICES = 2000
 _POSITION_TOLERANCE_MM = 0.01
 _AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -76,8 +76,8 @@ class Classified:
 def classify(data: bytes, where: str) -> Classified:
     """Header facts of any DICOM file beside the plan; pixel data are not decoded. CaseError ``dicom-damaged``."""
     try:
-        if DEFLATED in data[:4096]:
-            raise ValueError("it is deflated")
+        if why := too_costly(data, IMAGE_ELEMENTS):
+            raise ValueError(why)
         dataset = pydicom.dcmread(BytesIO(data), stop_before_pixels=True)
         modality = values.text(dataset, "Modality")
         if modality == "CT":

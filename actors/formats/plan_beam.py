@@ -34,7 +34,7 @@ def read_beam(
     context: BeamContext,
 ) -> PlanBeam:
     """PlanBeam of an item of IonBeamSequence; a setup beam has no layers."""
-    number = int(values.required(item, "BeamNumber", context))
+    number = values.required_whole(item, "BeamNumber", context)
     context = BeamContext(context.where, beam=number)
     group, meterset = _meterset(number, groups, context)
     points = values.items(item, "IonControlPointSequence")

@@ -14,6 +14,7 @@ from actors.formats.reading import KIB, read_bounded, shown, text_of
 NAME = "PlanInfo.txt"
 _LIMIT = 64 * KIB
 _STAMP = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d{0,6})")
+_YEARS = range(1970, 2200)  # the ends of the calendar are no times: another zone's clock would leave it
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 
 
@@ -46,6 +47,8 @@ def stamp_time(stamp: str, zone: str) -> datetime:
         raise ValueError(f"{stamp!r} is not YYYYMMDDhhmmssff")
     *parts, fraction = match.groups()
     year, month, day, hour, minute, second = (int(part) for part in parts)
+    if year not in _YEARS:
+        raise ValueError(f"{stamp!r} is not in the years {_YEARS.start} to {_YEARS.stop - 1}")
     microsecond = int((fraction + "000000")[:6])
     return datetime(year, month, day, hour, minute, second, microsecond, tzinfo=ZoneInfo(zone))
 

@@ -109,7 +109,7 @@ def _row(line: list[str], places: list[int], number: int, where: str) -> RangeRo
         row = RangeRow(int(layer), float(energy), int(dose1), ptn, mgn)
     except ValueError:
         raise _bad(number, "layer, energy or range is not a number", where) from None
-    if row.layer < 1 or not (isfinite(row.energy_mev) and row.energy_mev > 0):
+    if not 1 <= row.layer <= _MAX_LAYERS or not (isfinite(row.energy_mev) and row.energy_mev > 0):
         raise _bad(number, f"layer {layer} with {energy} MeV cannot be", where)
     return row
 

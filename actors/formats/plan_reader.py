@@ -10,6 +10,7 @@ from pydicom.dataset import Dataset
 
 from actors.errors import CaseError
 from actors.formats import plan_values as values
+from actors.formats.dicom_bounds import PLAN_ELEMENTS, too_costly
 from actors.formats.plan import FractionGroup, Plan
 from actors.formats.plan_beam import read_beam
 from actors.formats.plan_context import BeamContext
@@ -18,8 +19,6 @@ from actors.formats.reading import MIB, read_bounded, shown
 RT_ION_PLAN = "1.2.840.10008.5.1.4.1.1.481.8"
 LIMIT = 64 * MIB
 _MAX_BEAMS = 100
-DEFLATED = b"1.2.840.10008.1.2.1.99"
-_META_BYTES = 4096
 
 # What we use is checked by ourselves, with errors that name beam and place; a warning per odd value helps nobody.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
@@ -37,9 +36,8 @@ def read_plan(path: str | Path) -> Plan:
 
 def parse_dataset(data: bytes, where: str) -> Dataset:
     """The file's data set, fully in memory; CaseError when the bytes are no DICOM file or are cut."""
-    if DEFLATED in data[:_META_BYTES]:
-        # Inflated, a small file may fill the memory; no planning system writes its plans so.
-        raise CaseError("The plan is a deflated DICOM file.", where, "Send it as explicit VR.", "plan-damaged")
+    if why := too_costly(data, PLAN_ELEMENTS):
+        raise CaseError(f"The plan is not decoded: {why}.", where, "Export the plan again.", "plan-damaged")
     try:
         return pydicom.dcmread(BytesIO(data))
     except Exception as error:  # a decoder fed with damage raises whatever it stumbles over
@@ -103,10 +101,10 @@ def _uid(dataset: Dataset, keyword: str, context: BeamContext) -> str:
 def _group(item: Dataset, context: BeamContext) -> FractionGroup:
     metersets = []
     for beam in values.items(item, "ReferencedBeamSequence"):
-        number = int(values.required(beam, "ReferencedBeamNumber", context))
+        number = values.required_whole(beam, "ReferencedBeamNumber", context)
         metersets.append((number, values.number(beam, "BeamMeterset", context) or 0.0))
     return FractionGroup(
-        number=int(values.required(item, "FractionGroupNumber", context)),
+        number=values.required_whole(item, "FractionGroupNumber", context),
         planned_fractions=values.whole(item, "NumberOfFractionsPlanned", context, default=0),
         metersets=tuple(metersets),
     )

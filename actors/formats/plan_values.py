@@ -9,6 +9,9 @@ from pydicom.dataset import Dataset
 
 from actors.formats.plan_context import BeamContext
 
+_LARGEST_WHOLE = 2**31 - 1
+"""Of the value representation IS (PS3.5 6.2)."""
+
 
 def text(item: Dataset, keyword: str) -> str:
     """Value as text without surrounding blanks; empty when absent."""
@@ -30,6 +33,12 @@ def number(item: Dataset, keyword: str, context: BeamContext) -> float | None:
     return result
 
 
+def required_whole(item: Dataset, keyword: str, context: BeamContext) -> int:
+    """Value as a whole number; absent is an error."""
+    required(item, keyword, context)
+    return whole(item, keyword, context, default=0)
+
+
 def required(item: Dataset, keyword: str, context: BeamContext) -> float:
     """Value as a finite number; absent is an error."""
     value = number(item, keyword, context)
@@ -43,8 +52,8 @@ def whole(item: Dataset, keyword: str, context: BeamContext, default: int) -> in
     value = number(item, keyword, context)
     if value is None:
         return default
-    if value != int(value):
-        raise context.error(f"has {keyword} {value}, which is not whole", "plan-damaged")
+    if value != int(value) or abs(value) > _LARGEST_WHOLE:
+        raise context.error(f"has {keyword} {value}, which is not a whole number of DICOM", "plan-damaged")
     return int(value)
 
 

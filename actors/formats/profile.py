@@ -71,6 +71,11 @@ def _contradictions(profile: EngineProfile) -> tuple[tuple[bool, str], ...]:
         (log_plan and profile.shorten != 1, "shorten: it divides counts, which moqui does not take"),
         (log_plan and profile.histories_per_mu <= 0, "histories_per_mu: moqui needs it to bound the truncation loss"),
         (profile.dose_factor <= 0, "dose_factor: it is positive"),
+        (len(profile.halves) not in (0, 2), "halves: there are two of them, or none"),
+        (
+            profile.dose_per_mu is not None and not 0 <= profile.dose_per_mu[0] < profile.dose_per_mu[1],
+            "dose_per_mu: least and most, such as [5, 60]",
+        ),
         (profile.energies_mev[0] >= profile.energies_mev[1], "energies_mev: the lowest comes first"),
         (not profile.command, "command: it is empty"),
         (

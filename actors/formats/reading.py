@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from actors.errors import CaseError
+from actors.errors import CaseError, printable
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -15,7 +15,7 @@ MIB = 1024 * KIB
 def shown(path: str | Path) -> str:
     """The path for a message: undecodable bytes and control characters visible, on one line."""
     text = os.fsencode(str(path)).decode("utf-8", "backslashreplace")
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+    return printable(text, len(text))
 
 
 def read_bounded(path: str | Path, limit: int, what: str, *, follow: bool = True) -> bytes:

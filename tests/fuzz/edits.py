@@ -1,4 +1,4 @@
-"""Edits of a right input: drawn by Hypothesis in the suite, by a seeded generator where no coverage leads the search."""
+"""Edits of a right input: drawn by Hypothesis in the suite, seeded where no coverage leads the search."""
 
 from __future__ import annotations
 

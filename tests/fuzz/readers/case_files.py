@@ -59,13 +59,13 @@ def _plans() -> list[bytes]:
         plans += _files(fault=fault)["RP"]
     return [
         *plans,
-        _otherwise(plans[0], ImplicitVRLittleEndian),
-        _otherwise(plans[0], ExplicitVRBigEndian),
-        _open_ended(plans[0]),
+        otherwise(plans[0], ImplicitVRLittleEndian),
+        otherwise(plans[0], ExplicitVRBigEndian),
+        open_ended(plans[0]),
     ]
 
 
-def _otherwise(plan: bytes, syntax: str) -> bytes:
+def otherwise(plan: bytes, syntax: str) -> bytes:
     """The plan in another transfer syntax."""
     dataset = pydicom.dcmread(BytesIO(plan))
     for beam in dataset.IonBeamSequence:
@@ -80,7 +80,7 @@ def _otherwise(plan: bytes, syntax: str) -> bytes:
     return buffer.getvalue()
 
 
-def _open_ended(plan: bytes) -> bytes:
+def open_ended(plan: bytes) -> bytes:
     """The plan with sequences and items of undefined length."""
     dataset = pydicom.dcmread(BytesIO(plan))
     for element in dataset.iterall():
