@@ -12,10 +12,12 @@ import paramiko
 
 from actors.errors import MqiError
 from actors.ssh_connection import framing, troubles
+from actors.ssh_connection.inflow import Inflow
 from actors.ssh_connection.target import Target
 
 LONGEST_ANSWER = 16 * 1024 * 1024
 POLL_S = 0.1
+_GATHERED = 1 << 19
 REFUSED_S = 0.03
 REFUSED_FOR_GOOD_S = 3.0
 
@@ -84,6 +86,11 @@ class Channel:
     def granted(self) -> int:
         """Bytes that the other end would take now; it changes as they are read there."""
         return int(self._raw.out_window_size)
+
+    def in_bulk(self) -> None:
+        """What comes is much, and nobody waits for its first byte."""
+        if isinstance(self._raw.in_buffer, Inflow):
+            self._raw.in_buffer.gather = _GATHERED
 
     @property
     def errors(self) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import fcntl
 import os
 import shutil
@@ -17,7 +16,6 @@ from actors.jobs.sources import opened_folder
 from actors.jobs.sources import survey as local_survey
 from actors.ssh_connection import refusals, scripts
 from actors.ssh_connection.answers import UnclearError, parse_hashes, parse_listing
-from actors.ssh_connection.channel import Channel
 from actors.ssh_connection.landing import Landing, hash_of
 from actors.ssh_connection.packing import Member
 from actors.ssh_connection.route import Route, unclear
@@ -109,20 +107,23 @@ class Download:
     def _gather(self, route: Route, part: Path, members: Sequence[Member]) -> tuple[FileProof, ...]:
         landing = Landing(part, members, route.tally)
         self._check_room(part, landing, len(members))
-        with self._hashing(route, members) as told:
-            with effect("move.copy"):
-                landing.receive(self._incoming(route, landing.wanted))
-            expected = _answered(route, told, members) if told is not None else None
-        if expected is None:
-            expected = self._told(route, members)
+        hashes = bytearray()
+        with effect("move.copy"):
+            landing.receive(self._incoming(route, landing.wanted, members, hashes))
+        expected = parse_hashes(bytes(hashes), members) or self._told(route, members)
         landing.verify(expected, str(self.target))
         return _proofs(members, expected)
 
-    def _incoming(self, route: Route, wanted: Sequence[tuple[Member, int]]) -> Iterator[tuple[int, bytes]]:
+    def _incoming(
+        self, route: Route, wanted: Sequence[tuple[Member, int]], members: Sequence[Member], hashes: bytearray
+    ) -> Iterator[tuple[int, bytes]]:
         if not wanted:
             return
         try:
-            yield from route.read(self.source, wanted)
+            if sum(member.size for member in members) >= _TOGETHER_BYTES:
+                yield from route.read_and_hash(self.source, wanted, members, hashes)
+            else:
+                yield from route.read(self.source, wanted)
         except UnclearError as error:
             if not route.link.alive:
                 raise route.link.broken("it broke off") from error
@@ -142,19 +143,6 @@ class Download:
             return {}
         found = route.hashes(self.source, members)
         return found if found is not None else read_back(route, self.source, members)
-
-    @contextlib.contextmanager
-    def _hashing(self, route: Route, members: Sequence[Member]) -> Iterator[Channel | None]:
-        """The host hashes meanwhile; None where that is not worth a session of its own."""
-        if sum(member.size for member in members) < _TOGETHER_BYTES:
-            yield None
-            return
-        with route.opened(scripts.hashes(self.source, members)) as channel:
-            yield channel
-
-
-def _answered(route: Route, channel: Channel, members: Sequence[Member]) -> dict[str, str] | None:
-    return parse_hashes(route.answer(channel, sum(member.size for member in members)), members)
 
 
 def _proofs(members: Sequence[Member], sha256: dict[str, str]) -> tuple[FileProof, ...]:

@@ -13,6 +13,7 @@ from actors.errors import MqiError
 from actors.ssh_connection import framing, troubles
 from actors.ssh_connection.channel import Channel, Limit
 from actors.ssh_connection.connecting import Connection, OnCancel, Window, connect
+from actors.ssh_connection.inflow import Inflow
 from actors.ssh_connection.outcome import Outcome
 from actors.ssh_connection.sessions import Sessions, Shell
 from actors.ssh_connection.target import Target
@@ -88,7 +89,8 @@ class Link:
         """
         limit = Limit(self, timeout_s, cancel)
         if stdin is not None:
-            return self._run_alone(f"{prelude}\n{script}", stdin, limit)
+            with effect("link.run"):
+                return self._run_alone(f"{prelude}\n{script}", stdin, limit)
         shell = self._shell(limit)
         try:
             with effect("link.run"):
@@ -156,8 +158,8 @@ class Link:
         guard.daemon = True
         guard.start()
         try:
-            with self._opening:
-                raw = self.transport.open_session(timeout=seconds)
+            with self._opening, effect("link.session"):
+                raw = _taking_as_it_comes(self.transport.open_session(timeout=seconds))
                 raw.exec_command(framing.BECOME_SH)
         except paramiko.ChannelException as error:
             self._sessions.give_back()
@@ -176,3 +178,11 @@ class Link:
         """The fault for an answer that did not come."""
         reason = self.transport.get_exception() if not self.alive else None
         return troubles.lost(self.target.host, f"{why}: {reason}" if str(reason or "") else why)
+
+
+def _taking_as_it_comes(raw: paramiko.Channel) -> paramiko.Channel:
+    """A session that was just opened, on which nothing came yet."""
+    raw.in_buffer = Inflow()
+    if raw.closed or raw.eof_received:  # in the meantime, and only the pipe before it knows
+        raw.in_buffer.close()
+    return raw

@@ -93,7 +93,16 @@ class Route:
             yield from split(sizes, self._said(script))
             return
         with self.opened(script) as channel:
-            yield from split(sizes, self._blocks(channel))
+            yield from split(sizes, self._blocks(channel, sum(sizes)))
+
+    def read_and_hash(
+        self, folder: str, wanted: Sequence[tuple[Member, int]], members: Sequence[Member], hashes: bytearray
+    ) -> Iterator[tuple[int, bytes]]:
+        """The same; ``hashes`` takes what the host found meanwhile of ``members``, for ``parse_hashes``."""
+        sizes = [member.size - offset for member, offset in wanted]
+        with self.opened(scripts.send_and_hash(folder, wanted, members)) as channel:
+            blocks = self._blocks(channel, sum(sizes), sum(member.size for member in members))
+            yield from split(sizes, blocks, hashes)
 
     def _said(self, script: str) -> Iterator[bytes]:
         content = self.run(script, LITTLE).stdout
@@ -109,12 +118,15 @@ class Route:
         finally:
             channel.close()
 
-    def _blocks(self, channel: Channel) -> Iterator[bytes]:
-        while (block := channel.read(CHUNK, self.silence_s)) != b"":
+    def _blocks(self, channel: Channel, size: int, hashed: int = 0) -> Iterator[bytes]:
+        """All that comes; after ``size`` bytes the host may have to go over so many before it says more."""
+        channel.in_bulk()
+        while (block := channel.read(CHUNK, self.silence_s + (0 if size > 0 else hashed / _SLOWEST_BYTES_S))) != b"":
             if block is None:
                 raise self.silent()
             self.check_stop()
             self.tally.moved += len(block)
+            size -= len(block)
             yield block
 
     def pour(self, script: str, blocks: Iterable[bytes], where: str, size: int = 0) -> bytes:

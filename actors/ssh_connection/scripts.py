@@ -109,6 +109,28 @@ def pour_and_hash(part: str, name: str, offset: int, session: str) -> str:
 
 def send(folder: str, wanted: Sequence[tuple[Member, int]]) -> str:
     """Files from their offsets on, one after the other, to standard output."""
+    return _script(f"cd -P -- {quote(folder)} || exit 1", *_sends(wanted))
+
+
+def send_and_hash(folder: str, wanted: Sequence[tuple[Member, int]], members: Sequence[Member]) -> str:
+    """The same; meanwhile SHA-256 of the ``members`` is found, and told after them: AFTER_FILES, then a line each."""
+    return _script(
+        f"cd -P -- {quote(folder)} || exit 1",
+        "exec 3>&1",
+        "answer=$(",
+        "{",
+        *_sums(members),
+        "} &",
+        "(",
+        *_sends(wanted),
+        ") >&3 || exit 1",
+        "wait",
+        ") || exit 1",
+        r"""printf '\nmqi-after\n%s\n' "$answer" """,
+    )
+
+
+def _sends(wanted: Sequence[tuple[Member, int]]) -> list[str]:
     lines, whole = [], list[Member]()
     for member, offset in wanted:
         if offset:
@@ -118,8 +140,7 @@ def send(folder: str, wanted: Sequence[tuple[Member, int]]) -> str:
             lines.append(f"{{ {skip} && cat; }} <{_own(member)} || exit 1")
         else:
             whole.append(member)
-    lines += _cats(whole)
-    return _script(f"cd -P -- {quote(folder)} || exit 1", *lines)
+    return lines + _cats(whole)
 
 
 def unpack(part: str, tree: str, packed: Pack | None) -> str:

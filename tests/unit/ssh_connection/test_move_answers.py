@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.ssh_connection.answers import UnclearError, parse_hashes, parse_listing, parse_look, split
+from actors.ssh_connection.answers import (
+    AFTER_FILES,
+    UnclearError,
+    parse_hashes,
+    parse_listing,
+    parse_look,
+    split,
+)
 from actors.ssh_connection.packing import Member
 
 SHA = "ab" * 32
@@ -78,3 +85,19 @@ def test_a_stream_is_cut_into_its_files(files: list[bytes], steps: list[int]) ->
 def test_a_stream_of_another_length_is_refused(stream: list[bytes]) -> None:
     with pytest.raises(UnclearError):
         list(split([1, 0, 1], stream))
+
+
+def test_what_the_host_says_of_files_comes_behind_them_wherever_the_blocks_end() -> None:
+    said = b"aabbb" + AFTER_FILES + b"sums\n"
+    for size in range(1, len(said) + 1):
+        blocks, after = [said[at : at + size] for at in range(0, len(said), size)], bytearray()
+        found = list(split([2, 3], blocks, after))
+        assert [b"".join(part for index, part in found if index == number) for number in (0, 1)] == [b"aa", b"bbb"]
+        assert after == b"sums\n"
+
+
+@pytest.mark.promise("P25")
+@pytest.mark.parametrize("said", [b"aab", b"aabbb", b"aabbb\nmqi-aft", b"aabbbX" + AFTER_FILES + b"sums\n"])
+def test_files_that_are_shorter_or_longer_than_announced_are_not_taken_for_whole(said: bytes) -> None:
+    with pytest.raises(UnclearError):
+        list(split([2, 3], [said], bytearray()))
