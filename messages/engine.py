@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# No grid, memory or time of an engine is beyond these: no disk and no clock has so much.
+_Voxels = Annotated[int, Field(gt=0, le=4096)]
+_Millimetres = Annotated[float, Field(gt=0, le=1000)]
 
 
 class Grid(_Frozen):
     """The grid of the engine's output in the engine's own axes."""
 
-    size: tuple[int, int, int]
+    size: tuple[_Voxels, _Voxels, _Voxels]
     """Voxels along x, y, z (nx, ny, nz); the file is x fastest, z slowest."""
-    spacing_mm: tuple[float, float, float]
+    spacing_mm: tuple[_Millimetres, _Millimetres, _Millimetres]
     origin_mm: tuple[float, float, float]
     """Centre of the first voxel relative to the isocentre (phantom axes, PHYSICS: z towards the source)."""
 
@@ -81,9 +86,9 @@ class EngineProfile(_Frozen):
     range_shifters: tuple[str, ...] = ()
     """Range shifter ids that the engine handles; others are refused."""
     patient_positions: tuple[str, ...] = ("HFS",)
-    memory_mb: int = 2000
-    wall_limit_s: int = 3600
-    seed: int = 20240229
+    memory_mb: Annotated[int, Field(ge=0, le=10_000_000)] = 2000
+    wall_limit_s: Annotated[int, Field(gt=0, le=10_000_000)] = 3600
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 20240229
     """RandomSeed base; the beam number is added. Recorded, never the clock."""
     progress: Progress = Progress()
     commissioned: tuple[str, ...] = ()

@@ -9,12 +9,15 @@ from __future__ import annotations
 import io
 import pickle
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from messages.faults import Fault
+from messages.faults import Blame, Fault
 
 HEADER = struct.Struct(">Q")
+LONGEST_FRAME = 1 << 30
+"""Bytes; the largest interpretation is some hundred kilobytes."""
 HEAVY = frozenset({"numpy", "scipy", "pydicom", "matplotlib"})
 
 
@@ -49,8 +52,25 @@ class Raised:
     rss_mb: float
 
 
+_FRAMES: Mapping[str, type] = {kind.__name__: kind for kind in (Ready, Call, Returned, Raised, Fault, Blame)}
+
+
+class BrokenValueError(Exception):
+    """What came back is no value."""
+
+
 class HeavyValue(Exception):  # noqa: N818 - names what came back
     """A value holds an object of a package that must not be loaded in the daemon."""
+
+
+class _FrameUnpickler(pickle.Unpickler):
+    """Knows the frames and what they hold, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        known = _FRAMES.get(name)
+        if known is None or known.__module__ != module:
+            raise pickle.UnpicklingError(f"{module}.{name} is no part of a frame")
+        return known
 
 
 class _LightUnpickler(pickle.Unpickler):
@@ -68,14 +88,40 @@ def send(stream: IO[bytes], frame: object) -> None:
 
 
 def receive(stream: IO[bytes]) -> object:
-    """Read one frame, waiting for it. Raises EOFError when the other side is gone, also in the middle of a frame."""
+    """Read one frame, waiting for it.
+
+    Raises EOFError when the other side is gone, also in the middle of a frame, or says what is no frame: with nothing
+    to tell where the next one begins, it is as good as gone.
+    """
     (length,) = HEADER.unpack(_exactly(stream, HEADER.size))
-    return pickle.loads(_exactly(stream, length))
+    if length > LONGEST_FRAME:
+        raise EOFError(f"a frame of {length} bytes is none")
+    try:
+        frame = _FrameUnpickler(io.BytesIO(_exactly(stream, length))).load()
+    except EOFError:
+        raise
+    except Exception as error:  # a decoder fed with damage raises whatever it stumbles over
+        raise EOFError(f"not a frame: {type(error).__name__}: {error}") from error
+    if not _is_frame(frame):
+        raise EOFError(f"not a frame: {type(frame).__name__}")
+    return frame
+
+
+def _is_frame(frame: object) -> bool:
+    match frame:
+        case Ready(int()) | Call(str(), bytes()) | Returned(bytes(), float()) | Raised(Fault(), float()):
+            return True
+    return False
 
 
 def load_light(data: bytes) -> object:
-    """Unpickle a value in the daemon. Raises HeavyValue, or whatever a broken pickle raises."""
-    return _LightUnpickler(io.BytesIO(data)).load()
+    """Unpickle a value in the daemon. Raises HeavyValue or BrokenValueError."""
+    try:
+        return _LightUnpickler(io.BytesIO(data)).load()
+    except HeavyValue:
+        raise
+    except Exception as error:
+        raise BrokenValueError(f"not a value: {type(error).__name__}: {error}") from error
 
 
 def _exactly(stream: IO[bytes], count: int) -> bytes:

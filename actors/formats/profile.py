@@ -42,7 +42,7 @@ def load_profile(name_or_path: str | Path, search: Path) -> EngineProfile:
         raise _error(
             f"There is no engine profile {name_or_path}; here are: {known}.", path, "Mend engine.profile."
         ) from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # not there, not text, or no TOML
         raise _error(f"The engine profile cannot be read: {error}.", path, "Mend the file.") from None
     table.setdefault("name", path.stem)
     return parse_profile(table, str(path))

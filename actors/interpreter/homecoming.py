@@ -51,7 +51,7 @@ def _answer(order: TakeAnswer) -> far.FarAnswer:
         answer = far.answer_of((Path(order.directory) / "out" / far.ANSWER).read_bytes())
     except OSError:
         raise _without_answer(order, order.ended or "it left no answer") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise _without_answer(order, "its answer cannot be read") from None
     if order.ended:
         raise _without_answer(order, order.ended)

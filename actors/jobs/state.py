@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isfinite
 from typing import Any, TypeVar
 
 from actors.errors import MqiError
 from messages.faults import Blame, Fault
 from messages.jobs import JobExit, Observation
 
+_DAMAGE = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What damaged JSON, and values that are not what was written, raise."""
+_WHOLE = re.compile(r"[0-9]{1,18}")
 _Kind = TypeVar("_Kind")
 
 
@@ -94,14 +99,14 @@ def parse_started(text: str) -> Started | None:
             started=str(data["started"]),
             locks=data["lock"] == "held",
         )
-    except (ValueError, KeyError, TypeError):
+    except _DAMAGE:
         return None
 
 
 def parse_engine(text: str) -> Engine | None:
     """Content of claim/engine (``pid ticks`` and a line end), or None while it is missing or half-written."""
     words = text.split()
-    if not text.endswith("\n") or len(words) != 2 or not all(word.isdecimal() for word in words):
+    if not text.endswith("\n") or len(words) != 2 or not all(_WHOLE.fullmatch(word) for word in words):
         return None
     return Engine(pid=int(words[0]), start_ticks=int(words[1]))
 
@@ -110,7 +115,7 @@ def parse_exit(text: str, key: str) -> JobExit:
     """Content of exit.json. Raises MqiError (kind ``exit-unreadable`` or ``exit-foreign``): never taken for an end."""
     try:
         found = _exit(json.loads(text))
-    except (ValueError, KeyError, TypeError) as error:
+    except _DAMAGE as error:
         raise _bad_exit("exit-unreadable", key, f"cannot be read ({error})") from None
     if found.key != key:
         raise _bad_exit("exit-foreign", key, f"belongs to another run, {found.key}")
@@ -127,12 +132,19 @@ def _exit(data: Any) -> JobExit:
         cancelled=_typed(data["cancelled"], bool),
         started=_typed(data["started"], str),
         ended=_typed(data["ended"], str),
-        duration_s=float(data["duration_s"]),
+        duration_s=_duration(data["duration_s"]),
         boot_id=_typed(data["boot_id"], str),
     )
     if (found.exit_code is None) == (found.signal is None):
         raise ValueError("it must have either an exit code or a signal")
     return found
+
+
+def _duration(value: Any) -> float:
+    duration = float(value)
+    if not isfinite(duration):
+        raise ValueError(f"{value!r} is no duration")
+    return duration
 
 
 def _typed(value: Any, kind: type[_Kind]) -> _Kind:

@@ -14,6 +14,7 @@ from actors.ledger import queries as q
 from actors.ledger.backups import clear_unfinished, last_scheduled, scheduled_backup
 from actors.ledger.codec import time_text
 from actors.ledger.commit import Committed, DiskRefusedError, commit, probe_room
+from actors.ledger.damage import damage_named
 from actors.ledger.narration import narrate
 from actors.ledger.pace import Pace
 from actors.ledger.reads import Query, answer
@@ -151,7 +152,9 @@ class Ledger(Actor):
             self._answer(query)
 
     def _answer(self, query: Query) -> None:
-        query.reply_to.tell(answer(self._open(), query))
+        with damage_named(self._path, self._backups):
+            report = answer(self._open(), query)
+        query.reply_to.tell(report)
 
     def _flush(self) -> None:
         """Commit, then acknowledge, then answer."""
@@ -167,7 +170,8 @@ class Ledger(Actor):
     def _commit(self, writes: list[Write]) -> None:
         at, begun = time_text(self._clock()), time.perf_counter()
         try:
-            done = commit(self._open(), writes, self._fences, at)
+            with damage_named(self._path, self._backups):
+                done = commit(self._open(), writes, self._fences, at)
         except DiskRefusedError as refusal:
             self._refuse(writes, str(refusal))
             return

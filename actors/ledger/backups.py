@@ -135,7 +135,7 @@ def _finding(file: Path) -> str:
             found = [row[0] for row in database.execute("PRAGMA integrity_check(1)")]
             version = schema_version(database)
             refuse_newer(version or 0, file)
-    except (sqlite3.DatabaseError, MqiError) as error:
+    except (sqlite3.DatabaseError, MqiError, ValueError) as error:  # ValueError: a version that is no number
         return str(error)
     if found != ["ok"]:
         return " ".join(str(found[0]).split())

@@ -15,9 +15,9 @@ from actors.ledger import glances, reads
 from actors.ledger.backups import default_backups
 from actors.ledger.codec import time_text
 from actors.ledger.facts import Known, read_facts
+from actors.ledger.damage import damage_named, damaged
 from actors.ledger.migrations import create_schema
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
-from actors.ledger.store import damaged
 from actors.ledger.transitions import refused
 from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HaltRow, HostRow, KnownCase, OrderRow
 from messages.metrics import LedgerFacts
@@ -120,11 +120,9 @@ class Reader:
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         try:
-            with _snapshot(self._path) as database:
+            with damage_named(self._path, default_backups(self._path)), _snapshot(self._path) as database:
                 return read(database)
         except (sqlite3.DatabaseError, OSError) as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-                raise damaged(self._path, default_backups(self._path), str(error)) from error
             raise refused(
                 f"The ledger cannot be read: {error}.",
                 kind="ledger-unreadable",

@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from actors.crash_points import effect
-from actors.errors import MqiError
 from actors.ledger import queries as q
 from actors.ledger.backups import backup_to, default_backups, make_durable, newest_backup
+from actors.ledger.damage import check_boot, damage_named, damaged, read_through
 from actors.ledger.disk import refuse_network
 from actors.ledger.migrations import create_schema, migrate
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
@@ -32,13 +32,12 @@ def open_store(path: Path, backups: Path | None = None) -> sqlite3.Connection:
         _create(path, backups)
     database = None
     try:
-        _examine(path, backups)
-        database = _connect(path)
-        _migrate(database, path, backups)
+        with damage_named(path, backups):
+            _examine(path, backups)
+            database = _connect(path)
+            _migrate(database, path, backups)
     except sqlite3.DatabaseError as error:
         _close(database)
-        if _is_damage(error):
-            raise damaged(path, backups, str(error)) from error
         raise refused(
             f"The ledger cannot be opened: {error}.",
             kind="ledger-unusable",
@@ -52,24 +51,21 @@ def open_store(path: Path, backups: Path | None = None) -> sqlite3.Connection:
 
 
 def next_boot(path: Path, backups: Path | None = None) -> int:
-    """Count one more start of the daemon and say which it is (1 at first); on the disk before it returns."""
+    """Count one more start of the daemon and say which it is (1 at first); on the disk before it returns.
+
+    What a start goes by is read through first: better refused now than by an actor that restarts for ever.
+    """
+    backups = backups or default_backups(path)
     database = open_store(path, backups)
     try:
+        with damage_named(path, backups):
+            read_through(database)
+            check_boot(database)
         with effect("boot.count"):
             row = database.execute(q.COUNT_UP, {"key": "boot"}).fetchone()
         return int(row[0])
     finally:
         database.close()
-
-
-def damaged(path: Path, backups: Path, evidence: str) -> MqiError:
-    """The error of a ledger that cannot be trusted: it names the way back, and nothing is replaced."""
-    last = newest_backup(backups)
-    if last is not None:
-        remedy = f"Go back to the last backup: mqi-actors restore {last}"
-    else:
-        remedy = f"There is no backup in {backups}; move the file away to begin with an empty ledger."
-    return refused(f"The ledger is damaged: {evidence}.", kind="ledger-damaged", where=str(path), remedy=remedy)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -110,7 +106,7 @@ def _examine(path: Path, backups: Path) -> None:
         version = schema_version(database) if findings == ["ok"] else None
     if findings != ["ok"]:
         raise damaged(path, backups, "; ".join(" ".join(text.split()) for text in findings))
-    if version is None:
+    if version is None or version < 1:
         raise damaged(path, backups, "it has no tables of ours")
     refuse_newer(version, path)
 
@@ -121,11 +117,6 @@ def _migrate(database: sqlite3.Connection, path: Path, backups: Path) -> None:
         backups.mkdir(parents=True, exist_ok=True)
         backup_to(path, backups / f"before-version-{SCHEMA_VERSION}.sqlite")
         migrate(database, version)
-
-
-def _is_damage(error: sqlite3.DatabaseError) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
 def _close(database: sqlite3.Connection | None) -> None:

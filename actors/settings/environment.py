@@ -45,11 +45,21 @@ def overridden(raw: Mapping[str, Any], environ: Mapping[str, str]) -> Overridden
     """``raw`` with every override in place; variables that override nothing are problems."""
     work = _Work(deepcopy(dict(raw)))
     for name, text in sorted(environ.items()):
-        if name.startswith(PREFIX) and "__" in name:
+        if name.startswith(PREFIX) and not _is_text(name + text):
+            work.problems.append(f"{name}: is not UTF-8 text")
+        elif name.startswith(PREFIX) and "__" in name:
             _apply(work, name, text)
         elif right := _one_underscore(name):
             work.problems.append(f'{name}: no such setting; did you mean "{right}"?')
     return Overridden(MappingProxyType(work.raw), MappingProxyType(work.origins), tuple(work.problems))
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _apply(work: _Work, name: str, text: str) -> None:
@@ -133,7 +143,7 @@ def _value(text: str, model: type[BaseModel], key: str) -> object:
         return text
     try:
         value: object = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         value = text
     return [value] if get_origin(kind) is tuple and not isinstance(value, list) else value
 

@@ -31,7 +31,7 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
     """The settings that ``text`` would give if it stood in ``path``."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # no more than a TOMLDecodeError, or too many digits or brackets
         raise SettingsError(str(path), [_syntax(path, str(error))]) from error
     given = overridden(raw, environ)
     problems = [(0, problem) for problem in given.problems] + _doubled_hosts(given.raw, path)

@@ -20,15 +20,18 @@ from actors.settings.places import (
 
 Folder = Annotated[Path, BeforeValidator(placed)]
 """An absolute path; ``~`` and paths relative to the configuration file are resolved when the file is read."""
-Seconds = Annotated[float, Field(gt=0)]
-Hours = Annotated[float, Field(gt=0)]
-Gigabytes = Annotated[float, Field(ge=0)]
+# Bounds beyond any use: a clock cannot wait for longer, and a slip of the keyboard is told at once.
+Seconds = Annotated[float, Field(gt=0, le=1e8)]
+Pause = Annotated[float, Field(ge=0, le=1e8)]
+"""Seconds, or none."""
+Hours = Annotated[float, Field(gt=0, le=1e5)]
+Gigabytes = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class Section(BaseModel):
     """A table of the file: frozen, strict in its types, and no key that it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Daemon(Section):
@@ -38,9 +41,9 @@ class Daemon(Section):
     """Ledger, lock, control socket, working files. On a local disk."""
     log_dir: Folder
     """operators.log, events.jsonl, cases/<case>.log."""
-    log_rotate_mb: Annotated[float, Field(gt=0)] = 50.0
+    log_rotate_mb: Annotated[float, Field(gt=0, le=1e6)] = 50.0
     """A log file that grows beyond this is renamed and a new one begun."""
-    log_keep_days: Annotated[float, Field(gt=0)] = 365.0
+    log_keep_days: Annotated[float, Field(gt=0, le=1e5)] = 365.0
     """Renamed log files and the logs of cases are removed after this."""
 
 
@@ -70,7 +73,7 @@ class Scan(Section):
     """Folders in which cases arrive, at any depth below."""
     interval_s: Seconds = 10.0
     """A full look at every root, whatever the file system told."""
-    quiet_s: Annotated[float, Field(ge=0)] = 30.0
+    quiet_s: Pause = 30.0
     """Nothing in a case may have changed for so long."""
     marker: str = ""
     """File whose presence says that the sender is done; empty: none needed."""
@@ -137,14 +140,21 @@ Gpus = Literal["auto"] | tuple[int, ...] | int
 """``auto``: ask the host; (0, 1): these; 2: so many slots, no GPU asked."""
 
 
+MOST_GPUS = 1024
+"""Slots of a host, and the highest number of a GPU."""
+
+
 def _gpus(value: object) -> object:
     numbers = value if isinstance(value, list | tuple) else [value] if value != "auto" else []
-    good = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
+    good = all(isinstance(n, int) and not isinstance(n, bool) and 0 <= n <= MOST_GPUS for n in numbers)
     if value == "auto" or (good and isinstance(value, int) and value >= 1):
         return value
     if good and isinstance(value, list | tuple) and value and len(set(value)) == len(value):
         return tuple(value)
-    raise ValueError('must be "auto", a list of different GPU numbers such as [0, 1], or a number of slots such as 2')
+    raise ValueError(
+        'must be "auto", a list of different GPU numbers such as [0, 1], or a number of slots such as 2 '
+        f"(none above {MOST_GPUS})"
+    )
 
 
 class HostSettings(Section):

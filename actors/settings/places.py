@@ -27,12 +27,23 @@ def placed(value: object, info: ValidationInfo) -> Path | None:
         return value
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise ValueError("must be a path in quotes")
-    return Path(os.path.normpath(base_of(info) / Path(value).expanduser()))
+    try:
+        return Path(os.path.normpath(base_of(info) / Path(value).expanduser()))
+    except RuntimeError as error:  # ~somebody, of whom the machine knows no home
+        raise ValueError(f'"{value}" names a home folder that there is not') from error
 
 
 def placed_or_none(value: object, info: ValidationInfo) -> Path | None:
     """As ``placed``; empty text means that nothing was named."""
     return None if value == "" else placed(value, info)
+
+
+def is_file(path: Path) -> bool:
+    """False also where the name is longer than any may be, or may not be looked at."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def profile_file(value: object, info: ValidationInfo) -> Path:
@@ -43,12 +54,12 @@ def profile_file(value: object, info: ValidationInfo) -> Path:
         raise ValueError("must be the name of an engine profile or a path")
     if "/" in value or value.endswith(".toml"):
         path = placed(value, info)
-        if path is None or not path.is_file():
+        if path is None or not is_file(path):
             raise ValueError(f"no such file: {path}")
         return path
     folders = (base_of(info) / "engines", SHIPPED / "engines")
     for folder in folders:
-        if (path := folder / f"{value}.toml").is_file():
+        if is_file(path := folder / f"{value}.toml"):
             return path
     known = sorted({p.stem for folder in folders for p in folder.glob("*.toml")})
     raise ValueError(f'no engine profile "{value}" in {" or ".join(map(str, folders))}{did_you_mean(value, known)}')
@@ -64,7 +75,7 @@ def calibration_files(value: object, info: ValidationInfo) -> tuple[tuple[str, P
     for gantry, files in value.items():
         for name in files if isinstance(files, list) else [files]:
             path = placed(name, info)
-            if path is None or not path.is_file():
+            if path is None or not is_file(path):
                 raise ValueError(f"{gantry}: no such file: {path}")
             pairs.append((gantry, path))
     return tuple(pairs)

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from actors.errors import MqiError
+from actors.errors import MqiError, printable
 from actors.settings.lines import Location, line_of
 from actors.settings.model import Settings
 from actors.settings.nearest import did_you_mean
@@ -20,7 +20,7 @@ class SettingsError(MqiError):
     """The configuration was refused; every problem of it is in ``problems``, one sentence each."""
 
     def __init__(self, path: str, problems: Sequence[str]) -> None:
-        self.path, self.problems = path, tuple(problems)
+        self.path, self.problems = path, tuple(printable(problem, self.LONGEST) for problem in problems)
         count = f"{len(self.problems)} errors" if len(self.problems) != 1 else "an error"
         what = f"The configuration has {count}: " + " | ".join(self.problems)
         remedy = "Correct it; nothing was started or changed."

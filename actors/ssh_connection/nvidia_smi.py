@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ LIMIT_S = 5
 _MARGIN_S = 20.0
 _NOT_GIVEN = frozenset({"[n/a]", "n/a", "[not supported]", "[not found]", "[insufficient permissions]", "-", ""})
 """Said of values that this GPU or driver never gives: nothing against its health. Anything else in brackets is."""
+_NUMBER, _WHOLE = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?"), re.compile(r"[0-9]{1,15}")
 _MEMORY = ("memory.total", "memory.used", "memory.free")
 _TIMED_OUT = ("124", "137")
 
@@ -39,7 +41,8 @@ def ask(remote: Remote, hanging: Sequence[str] = ()) -> Readings:
 
 def parse(lines: tuple[tuple[str, str], ...]) -> Readings:
     """What ``ask_gpus`` answered. Pure."""
-    said, codes = dict(lines), {rest.split()[0]: rest.split()[-1] for word, rest in lines if word == "code" and rest}
+    said = dict(lines)
+    codes = {words[0]: words[-1] for word, rest in lines if word == "code" and (words := rest.split())}
     if "absent" in said:
         return Readings((), "nvidia-smi is not installed on the host, or not in the PATH of its user")
     if "error" in said:
@@ -107,11 +110,10 @@ class _Asked:
         value = self.text(name)
         if not value:
             return None
-        try:
+        if _NUMBER.fullmatch(value):
             return int(float(value))
-        except (ValueError, OverflowError):
-            self._doubt(name, value)
-            return None
+        self._doubt(name, value)
+        return None
 
     def _doubt(self, name: str, value: str) -> None:
         self.fault = self.fault or f"nvidia-smi says {value[:80]} for its {name}"
@@ -128,9 +130,9 @@ def _processes(lines: Iterable[tuple[str, str]]) -> dict[str, list[GpuProcess]] 
         pid, _, other = rest.partition(", ")
         uuid, _, other = other.partition(", ")
         name, _, used = other.rpartition(", ")
-        if not pid.isdecimal():
+        if not _WHOLE.fullmatch(pid):
             return None
-        memory = int(used) if used.isdecimal() else None
+        memory = int(used) if _WHOLE.fullmatch(used) else None
         one = GpuProcess(int(pid), name.rpartition("/")[2] or "?", memory, owners.get(pid))
         found.setdefault(uuid, []).append(one)
     return found
@@ -138,7 +140,7 @@ def _processes(lines: Iterable[tuple[str, str]]) -> dict[str, list[GpuProcess]] 
 
 def _memory_errors(lines: Iterable[tuple[str, str]]) -> dict[str, int]:
     rows = (_split(rest, 2) for word, rest in lines if word == "more")
-    return {row[0]: int(row[1]) for row in rows if row and row[1].isdecimal()}
+    return {row[0]: int(row[1]) for row in rows if row and _WHOLE.fullmatch(row[1])}
 
 
 def _split(line: str, fields: int) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from messages.jobs import Observation
 
 ANSWER_WITHIN_S = 30.0
 _Lines = tuple[tuple[str, str], ...]
+_PID = re.compile(r"[0-9]{1,9}")
+_LOCKS = {lock.value: lock for lock in Lock}
 
 
 @cache
@@ -81,7 +84,7 @@ def facts_of(lines: Iterable[tuple[str, str]], key: str, boot_id: str) -> Facts:
     said = dict(lines)
     started = parse_started(said.get("started", ""))
     wrapper = _number(said.get("wrapper", ""))
-    left = tuple(map(int, said["left"].split())) if "left" in said else None
+    left = _numbers(said.get("left"))
     claim = said.get("claim", "unknown")
     alive = None
     if started is not None and not started.locks and started.boot_id == boot_id and left is not None:
@@ -89,7 +92,7 @@ def facts_of(lines: Iterable[tuple[str, str]], key: str, boot_id: str) -> Facts:
     look = Look(
         key,
         claimed=claim != "absent",
-        lock=Lock(said.get("lock", "unknown")) if claim == "made" else Lock.UNKNOWN,
+        lock=_LOCKS.get(said.get("lock", ""), Lock.UNKNOWN) if claim == "made" else Lock.UNKNOWN,
         started=started,
         exit_text=said.get("exit"),
         boot_id=boot_id,
@@ -100,4 +103,10 @@ def facts_of(lines: Iterable[tuple[str, str]], key: str, boot_id: str) -> Facts:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isdecimal() else None
+    return int(text) if _PID.fullmatch(text) else None
+
+
+def _numbers(text: str | None) -> tuple[int, ...] | None:
+    """None also where a word is no number: who lives is then not known."""
+    found = tuple(_number(word) for word in text.split()) if text is not None else (None,)
+    return None if None in found else tuple(number for number in found if number is not None)

@@ -10,6 +10,7 @@ import base64
 import binascii
 import itertools
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from actors.crash_points import effect, point
 from actors.jobs import Verdict
 from actors.jobs.log_text import NEWEST_BYTES, thin
 from actors.ssh_connection import troubles
+from actors.ssh_connection.answers import UnclearError
 from actors.ssh_connection.link import Channel
 from actors.ssh_connection.remote import Facts, Remote, facts_of, lines_of, prelude, watch_loop
 from messages.address import Mailbox
@@ -33,6 +35,7 @@ _LOGS_S = 0.3
 _FULL_LOOK_S = 5.0
 """A run whose wrapper is known to live is looked at as a whole so often, and whenever its wrapper ends."""
 _OFTEN_S, _SELDOM_S = 0.1, 0.5
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _LONGEST_ANSWER = 8 * 1024 * 1024
 
 
@@ -166,7 +169,10 @@ class Watch:
                 orders += self._take_orders(now)
                 orders += self._due(now)
                 answer = talk.tick("".join(orders), logs=self._logs(now))
-                orders = self._take(answer, remote.boot_id, tell)
+                try:
+                    orders = self._take(answer, remote.boot_id, tell)
+                except UnclearError as error:
+                    raise troubles.lost(remote.link.target.host, f"its answer is not understood: {error}") from error
                 self._bell.wait(self._pause_s(time.monotonic()))
         finally:
             channel.close()
@@ -223,7 +229,7 @@ class Watch:
                 continue
             touched[number] = None
             if lines[0][0] == "log":
-                logs[number] = (int(lines[0][1].split()[1]), _decoded(lines[1:]))
+                logs[number] = (_word(lines[0], 1), _decoded(lines[1:]))
             else:
                 run.facts = facts_of(lines[1:], run.order.key, boot_id)
                 run.full_look_due = min(run.full_look_due, time.monotonic() + run.pause_s(time.monotonic()))
@@ -272,16 +278,24 @@ def _watch_line(run: Run) -> str:
 
 
 def _sections(answer: bytes) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """Parts of an answer: the number of the run, and the lines from the first of the part on."""
+    """Parts of an answer: the number of the run, and the lines from the first of the part on. Raises UnclearError."""
     section: list[tuple[str, str]] = []
     for word, rest in lines_of(answer.decode("utf-8", "surrogateescape")):
         if word in ("run", "log") and rest:
             if section:
-                yield int(section[0][1].split()[0]), section
+                yield _word(section[0], 0), section
             section = []
         section.append((word, rest))
-    if section and section[0][0] in ("run", "log"):
-        yield int(section[0][1].split()[0]), section
+    if section:
+        yield _word(section[0], 0), section
+
+
+def _word(line: tuple[str, str], place: int) -> int:
+    """A number in the first line of a part. Raises UnclearError."""
+    words = line[1].split()
+    if line[0] not in ("run", "log") or place >= len(words) or not _NUMBER.fullmatch(words[place]):
+        raise UnclearError(repr(" ".join(line)[:80]))
+    return int(words[place])
 
 
 def _decoded(lines: list[tuple[str, str]]) -> bytes:
