@@ -6,6 +6,7 @@ import sqlite3
 from typing import Any
 
 from actors.ledger import queries as q
+from actors.ledger import reports
 from actors.ledger.codec import list_json, path_value, plain, source_json
 from actors.ledger.journal import Journal
 from actors.ledger.transitions import BEFORE_ADMISSION, ENDED_CASES, check_case, refused
@@ -194,6 +195,8 @@ def _step(journal: Journal, row: dict[str, Any], to: CaseState, reason: str) -> 
         ended=journal.at if to in ENDED_CASES else None,
         cleaned=row["cleaned"] if to in ENDED_CASES else 0,
     )
+    if to is CaseState.DONE:
+        reports.due(journal, case)
     journal.event(case, f"case: {now} → {to}", reason)
 
 

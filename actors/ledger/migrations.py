@@ -35,7 +35,17 @@ def _to_3(database: Database) -> None:
     database.execute("ALTER TABLE gpus ADD COLUMN model TEXT NOT NULL DEFAULT ''")
 
 
-STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3})
+def _to_4(database: Database) -> None:
+    """The physicist's reports; of cases that were done before there were any, none is due."""
+    database.execute(
+        'CREATE TABLE reports ("case" TEXT PRIMARY KEY REFERENCES cases ("case"), state TEXT NOT NULL, '
+        "tries INTEGER NOT NULL DEFAULT 0, verdict TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '', "
+        "path TEXT NOT NULL DEFAULT '', manifest_sha256 TEXT NOT NULL DEFAULT '', at TEXT NOT NULL) WITHOUT ROWID"
+    )
+    database.execute("CREATE INDEX reports_due ON reports (tries, at) WHERE state = 'due'")
+
+
+STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3, 4: _to_4})
 """Version → what makes it out of the version before: changes tables with sqlite-utils, begins no transaction."""
 
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from actors.ledger import glances, reads
+from actors.ledger import glances, halts, reads, reports
 from actors.ledger.backups import default_backups
 from actors.ledger.codec import time_text
 from actors.ledger.facts import Known, read_facts
@@ -19,7 +19,7 @@ from actors.ledger.damage import damage_named, damaged
 from actors.ledger.migrations import create_schema
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.transitions import refused
-from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HaltRow, HostRow, KnownCase, OrderRow
+from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HaltRow, HostRow, KnownCase, OrderRow, ReportRow
 from messages.metrics import LedgerFacts
 from messages.states import CaseState
 
@@ -85,6 +85,14 @@ class Reader:
     def gpus(self) -> tuple[GpuRow, ...]:
         """Every GPU, by host and index."""
         return self._read(reads.gpus)
+
+    def report(self, case: str) -> ReportRow | None:
+        """The physicist's report of a case; None: the case is not done."""
+        return self._read(lambda database: reports.report_of(database, case))
+
+    def reports(self) -> tuple[ReportRow, ...]:
+        """Every report, by case."""
+        return self._read(reports.all_reports)
 
     def alarms(self) -> tuple[AlarmRow, ...]:
         """The alarms that stand, oldest first."""

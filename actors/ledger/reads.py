@@ -13,6 +13,7 @@ from actors.ledger.cases import last_event
 from actors.ledger.codec import list_json
 from actors.ledger.halts import gpu_record, halts
 from actors.ledger.pushes import pushes_report
+from actors.ledger.reports import next_report
 from actors.ledger.transitions import ENDED_CASES
 from messages.ledger import (
     INTERPRETATION_SENT,
@@ -29,6 +30,7 @@ from messages.ledger import (
     GetGpuRecord,
     GetHalts,
     GetKnownCases,
+    GetNextReport,
     GetOrders,
     GetPushes,
     GpuRecordReport,
@@ -37,13 +39,14 @@ from messages.ledger import (
     HostRow,
     KnownCase,
     KnownCasesReport,
+    NextReport,
     OrderRow,
     OrdersReport,
     PushesReport,
 )
 from messages.states import OPEN_ATTEMPTS, CaseState
 
-Query = GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders | GetPushes | GetHalts | GetGpuRecord
+Query = GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders | GetPushes | GetHalts | GetGpuRecord | GetNextReport
 Report = (
     CaseReport
     | CasesReport
@@ -53,6 +56,7 @@ Report = (
     | PushesReport
     | HaltsReport
     | GpuRecordReport
+    | NextReport
 )
 
 
@@ -71,6 +75,11 @@ def _case_report(database: sqlite3.Connection, query: GetCase) -> CaseReport:
     )
 
 
+def _next_report(database: sqlite3.Connection, query: GetNextReport) -> NextReport:
+    report = next_report(database)
+    return NextReport(query.request_id, report, one_case(database, report.case) if report else None)
+
+
 _ANSWERS: Mapping[type, Callable[[sqlite3.Connection, Any], Report]] = MappingProxyType(
     {
         GetCase: _case_report,
@@ -80,6 +89,7 @@ _ANSWERS: Mapping[type, Callable[[sqlite3.Connection, Any], Report]] = MappingPr
         GetAttempts: lambda database, query: AttemptsReport(query.request_id, open_attempts_of(database, query.worker)),
         GetKnownCases: lambda database, query: KnownCasesReport(query.request_id, known_cases(database)),
         GetOrders: lambda database, query: OrdersReport(query.request_id, open_orders(database)),
+        GetNextReport: _next_report,
         GetHalts: lambda database, query: HaltsReport(query.request_id, halts(database)),
         GetGpuRecord: gpu_record,
         GetPushes: lambda database, query: pushes_report(database, query.request_id),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from actors.ledger import attempts, cases, halts, notes, pushes
+from actors.ledger import attempts, cases, halts, notes, pushes, reports
 from actors.ledger.journal import Journal
 from messages import ledger as m
 
@@ -40,6 +40,8 @@ _APPLY: Mapping[type, Callable[[Journal, Any], None]] = MappingProxyType(
         m.HaltPlace: halts.halt_place,
         m.LiftHalt: halts.lift_halt,
         m.PardonGpu: halts.pardon_gpu,
+        m.BeginReport: reports.begin_report,
+        m.SettleReport: reports.settle_report,
         m.OrderCommand: notes.order_command,
         m.SettleCommand: notes.settle_command,
     }

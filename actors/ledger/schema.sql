@@ -1,4 +1,4 @@
--- The ledger: the durable truth about every case. Version 3.
+-- The ledger: the durable truth about every case. Version 4.
 -- Times are ISO 8601 in UTC with microseconds. Paths that are not UTF-8 are kept as BLOBs of their bytes.
 -- Patient names and ids have no column here, by design.
 
@@ -138,6 +138,19 @@ CREATE TABLE pushes (
     outcome TEXT NOT NULL DEFAULT ''           -- empty: still to be told
 );
 CREATE UNIQUE INDEX pushes_open ON pushes (outcome) WHERE outcome = '';
+
+-- The physicist's report of each case that is done; due from the moment that the case is.
+CREATE TABLE reports (
+    "case"          TEXT PRIMARY KEY REFERENCES cases ("case"),
+    state           TEXT NOT NULL,             -- due, made, failed (given up)
+    tries           INTEGER NOT NULL DEFAULT 0,
+    verdict         TEXT NOT NULL DEFAULT '',  -- pass, review, fail
+    reason          TEXT NOT NULL DEFAULT '',
+    path            TEXT NOT NULL DEFAULT '',
+    manifest_sha256 TEXT NOT NULL DEFAULT '',
+    at              TEXT NOT NULL              -- when it became due, was tried, made or given up
+) WITHOUT ROWID;
+CREATE INDEX reports_due ON reports (tries, at) WHERE state = 'due';
 
 -- What operators ordered; an order without an outcome is still to be carried out.
 CREATE TABLE commands (

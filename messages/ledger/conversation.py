@@ -8,7 +8,7 @@ from datetime import datetime
 from messages.address import Mailbox
 from messages.faults import Fault
 from messages.ledger.records import Record
-from messages.ledger.rows import AttemptRow, CaseRow, EventRow, HaltRow, KnownCase, OrderRow, PushRow
+from messages.ledger.rows import AttemptRow, CaseRow, EventRow, HaltRow, KnownCase, OrderRow, PushRow, ReportRow
 from messages.states import CaseState
 
 
@@ -57,6 +57,7 @@ REFUSED_FOR_GOOD = frozenset(
         "beams-open",
         "delivery-claimed",
         "not-ended",
+        "report-not-due",
         "no-such-case",
         "no-such-beam",
         "no-such-attempt",
@@ -129,6 +130,23 @@ class GetKnownCases:
 class KnownCasesReport:
     request_id: str
     cases: tuple[KnownCase, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GetNextReport:
+    """Which report is to be made next? Answered NextReport."""
+
+    request_id: str
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
+class NextReport:
+    request_id: str
+    report: ReportRow | None
+    """None: no report is due."""
+    case: CaseRow | None
+    """Its case."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -280,6 +280,28 @@ class MarkCleaned:
     case: str
 
 
+@dataclass(frozen=True, slots=True)
+class BeginReport:
+    """The intent to make a case's report: one try more. Refused unless its report is due."""
+
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
+class SettleReport:
+    """What came of a try. A case's report becomes due as the case becomes done, and is made or given up once."""
+
+    case: str
+    state: str
+    """``made`` | ``failed`` | ``due``: it is tried again."""
+    reason: str
+    """What the verdict rests on, or why there is no report."""
+    verdict: str = ""
+    """``pass`` | ``review`` | ``fail``."""
+    path: str = ""
+    manifest_sha256: str = ""
+
+
 Record = (
     SightCase
     | AdmitCase
@@ -310,4 +332,6 @@ Record = (
     | PardonGpu
     | SetPriority
     | MarkCleaned
+    | BeginReport
+    | SettleReport
 )

@@ -143,6 +143,23 @@ class GpuRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportRow:
+    """The physicist's report of a case that is done."""
+
+    case: str
+    state: str
+    """``due`` | ``made`` | ``failed``."""
+    tries: int
+    verdict: str
+    """``pass`` | ``review`` | ``fail``; empty until it is made."""
+    reason: str
+    path: str
+    manifest_sha256: str
+    at: datetime
+    """When it became due, was last tried, made or given up."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmRow:
     alarm: str
     since: datetime
