@@ -22,6 +22,9 @@ class Compute:
     urgent: bool = False
     """Taken before the others that wait (surveys that let new cases be seen)."""
     timeout_s: float = 600.0
+    alone: str = ""
+    """What no two may be at: a later request with the same word takes the place of an earlier one, which is abandoned,
+    and begins when nothing of that is left. Empty: any number may run beside one another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,7 +84,8 @@ class Compute(Actor):
     def stopped(self) -> None:
         """Nobody waits for an answer for ever: what was not done is told so."""
         running = [process.job for process in self._processes.values() if process.job is not None]
-        for job in [*running, *self._waiting.drain()]:
+        heirs = [process.heir for process in self._processes.values() if process.heir is not None]
+        for job in [*running, *heirs, *self._waiting.drain()]:
             self._fail(job, "was given up because the compute actor ended", "compute-restarted")
 
     # -- requests
@@ -93,11 +94,26 @@ class Compute(Actor):
         for process in self._processes.values():
             if process.job is not None and process.job.request.request_id == request.request_id:
                 return  # it is being done
-        self._waiting.add(Job(request))
+        if request.alone:
+            self._waiting.drop_alone(request.alone)
+        holder = self._holder(request.alone)
+        if holder is None:
+            self._waiting.add(Job(request))
+        else:
+            holder.heir = Job(request)
+
+    def _holder(self, alone: str) -> WorkerProcess | None:
+        """The process that is at this, or was and is not gone yet; its job is taken from it."""
+        process = next((one for one in self._processes.values() if alone and one.alone == alone), None)
+        if process is not None and process.job is not None:
+            self._discard(process)
+        return process
 
     def _abandon(self, request_id: str) -> None:
         self._waiting.drop(request_id)
         for process in self._processes.values():
+            if process.heir is not None and process.heir.request.request_id == request_id:
+                process.heir = None
             if process.job is not None and process.job.request.request_id == request_id:
                 self._discard(process)
 
@@ -109,6 +125,7 @@ class Compute(Actor):
     def _done(self, done: JobDone) -> None:
         process, job = done.process, done.process.take_back()
         if job is not None:
+            process.alone = ""
             job.request.reply_to.tell(done.answer)
         if done.rss_mb > self._memory_limit_mb:
             self.log.debug("worker process {} holds {:.0f} MB and is replaced", process.pid, done.rss_mb)
@@ -145,6 +162,8 @@ class Compute(Actor):
         process.accepts = False
         if (job := process.take_back()) is not None:
             self._died_under(job, how)
+        if process.heir is not None:
+            self._waiting.add_first(process.heir)
         if process.up:
             self._start(process.slot)
         else:

@@ -60,11 +60,13 @@ class WorkerProcess:
         self.accepts = False  # it may be given a job when it has none
         self.job: Job | None = None  # what it was given and has not answered
         self.limit: Timer | None = None  # of that job's time
+        self.alone = ""  # the word of what it was given last; it may be at that still, also where it is to be killed
+        self.heir: Job | None = None  # begins when it is gone
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._popen: subprocess.Popen[bytes] | None = None
 
     def give(self, job: Job, limit: Timer) -> None:
-        self.job, self.limit = job, limit
+        self.job, self.limit, self.alone = job, limit, job.request.alone
         self._jobs.put(job)
 
     def take_back(self) -> Job | None:

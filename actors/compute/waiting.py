@@ -47,6 +47,12 @@ class Waiting:
         """True if it waited."""
         return any(queue.pop(request_id, None) is not None for queue in (self._urgent, self._usual))
 
+    def drop_alone(self, alone: str) -> None:
+        """Whatever waits under this word."""
+        for queue in (self._urgent, self._usual):
+            for request_id in [id_ for id_, job in queue.items() if job.request.alone == alone]:
+                del queue[request_id]
+
     def drain(self) -> list[Job]:
         """All of them, off the queue."""
         jobs = []

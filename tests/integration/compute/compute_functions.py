@@ -102,3 +102,13 @@ def append(arguments: tuple[str, str]) -> None:
 
 def full_disk(path: str) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+
+def enter_and_leave(arguments: tuple[str, str, float]) -> None:
+    """Write down one's coming, with the pid, and one's going, so many seconds later."""
+    log, name, seconds = arguments
+    with Path(log).open("a") as file:
+        file.write(f"{name} {os.getpid()}\n")
+    time.sleep(seconds)
+    with Path(log).open("a") as file:
+        file.write("left\n")

@@ -210,3 +210,34 @@ def test_processes_that_do_not_start_are_tried_again_and_told(probe, monkeypatch
             assert ask(actor, probe, "double", 1).value == 2
     assert any("did not start" in line for line in log_lines)
     assert not children()
+
+
+def test_of_two_requests_that_may_not_be_at_work_together_the_later_one_is_done_when_the_first_is_gone(probe, tmp_path):
+    """A successor asks for what its predecessor asked for: both would write the same files."""
+    log = tmp_path / "log"
+    with running(Compute, processes=2) as actor:
+        first = request(probe, "enter_and_leave", (str(log), "first", 60.0), alone="case interpretation")
+        actor.tell(first)
+        wait_until(lambda: log.exists() and log.read_text().startswith("first"), STARTS_WITHIN_S)
+        pid = int(log.read_text().split()[1])
+        for name in ("second", "third"):
+            last = request(probe, "enter_and_leave", (str(log), name, 0.0), alone="case interpretation")
+            actor.tell(last)
+        beside = request(probe, "double", 4)
+        actor.tell(beside)
+        answers = {probe.expect(Computed, STARTS_WITHIN_S).request_id for _ in range(2)}
+        assert answers == {beside.request_id, last.request_id}, "the others were abandoned"
+        assert not psutil.pid_exists(pid)
+        assert [line.split()[0] for line in log.read_text().splitlines()] == ["first", "third", "left"]
+
+
+def test_what_waits_for_another_to_be_gone_can_be_abandoned_and_is_told_when_all_ends(probe, tmp_path):
+    log = tmp_path / "log"
+    with running(Compute, processes=1) as actor:
+        actor.tell(request(probe, "enter_and_leave", (str(log), "first", 60.0), alone="x"))
+        wait_until(log.exists, STARTS_WITHIN_S)
+        second = request(probe, "enter_and_leave", (str(log), "second", 0.0), alone="x")
+        actor.tell(second)
+        actor.tell(AbandonCompute(second.request_id))
+        assert ask(actor, probe, "double", 1).value == 2
+    assert "second" not in log.read_text()
