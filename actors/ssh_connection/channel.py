@@ -133,10 +133,12 @@ class Channel:
             raise self._link.broken(str(error) or "the other end reads no more") from error
 
     def settle(self, most: int, timeout_s: float) -> None:
-        """Wait until no more than ``most`` bytes are on their way. Raises MqiError as ``write`` does."""
-        deadline = time.monotonic() + timeout_s
+        """Wait until no more than ``most`` bytes are on their way. Raises MqiError when none was taken for so long."""
+        deadline, granted = time.monotonic() + timeout_s, self.granted
         with self._raw.out_buffer_cv:
             while self._most_granted - self.granted > most and not self._raw.closed:
+                if self.granted != granted:
+                    deadline, granted = time.monotonic() + timeout_s, self.granted
                 left_s = deadline - time.monotonic()
                 if left_s <= 0:
                     raise self._link.broken(f"nothing was taken for {timeout_s:g} s")

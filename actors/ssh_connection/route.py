@@ -136,7 +136,7 @@ class Route:
         """
         with self.opened(script) as channel:
             try:
-                with _Watch(self) as watch:
+                with _Watch(self, channel) as watch:
                     for block in blocks:
                         self._send(channel, block, watch)
                 channel.end_input()
@@ -193,8 +193,9 @@ class Route:
 class _Watch:
     """Cuts a link on which sending blocks for too long: nothing else wakes a sender whose packets are not taken."""
 
-    def __init__(self, route: Route) -> None:
+    def __init__(self, route: Route, channel: Channel) -> None:
         self._route = route
+        self._channel = channel
         self._beats = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch {route.host}", daemon=True)
@@ -215,12 +216,13 @@ class _Watch:
             raise self._fault from error
 
     def _run(self) -> None:
-        seen = -1
+        seen = (-1, -1)
         while not self._over.wait(self._route.silence_s):
-            if self._beats == seen:
+            now = (self._beats, self._channel.granted)
+            if now == seen:
                 self._fault = self._route.silent()
                 return
-            seen = self._beats
+            seen = now
 
 
 def unclear(route: Route, where: str, error: UnclearError) -> MqiError:
