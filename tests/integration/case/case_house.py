@@ -22,6 +22,7 @@ from actors.gpu_worker import GpuWorker
 from actors.ledger import Ledger, Reader
 from actors.local_host import LocalControl, LocalLane
 from actors.scheduler import Scheduler
+from actors.ssh_connection import SshControl, SshLane, Target
 from actors.supervision import Actor, Address, Backoff, Context, Restart, Spec, Strategy, System, supervisor
 from messages.cases import CaseAdmitted, CaseSource, DeliverySource
 from messages.compute import Compute, Computed, ComputeFailed
@@ -256,13 +257,17 @@ def house(
     physics: Physics | None = None,
     attempts: int = 3,
     parts: dict[str, Callable[..., Actor]] | None = None,
+    door: Target | None = None,
 ) -> Iterator[House]:
-    """Run the house in this folder; whatever its ledger holds is gone on with. ``parts`` replaces actors' classes."""
+    """Run the house in this folder; whatever its ledger holds is gone on with. ``parts`` replaces actors' classes.
+
+    ``door``: the host is reached over SSH, as it says.
+    """
     physics = physics or Physics()
     monitor = Probe("monitor")
     (folder / "state").mkdir(parents=True, exist_ok=True)
     (folder / "workspace").mkdir(exist_ok=True)
-    plan = _Plan(folder, slots, physics, attempts, monitor, parts or {})
+    plan = _Plan(folder, slots, physics, attempts, monitor, parts or {}, door)
     system = System(plan.root(), boot=boot)
     system.start()
     built = House(folder, system, physics, monitor)
@@ -286,6 +291,7 @@ class _Plan:
     attempts: int
     monitor: Probe
     parts: dict[str, Callable[..., Actor]]
+    door: Target | None
 
     def root(self) -> Spec:
         children = [
@@ -306,18 +312,15 @@ class _Plan:
 
     def _host(self) -> Spec:
         workspace = self.folder / "workspace"
+        given: dict[str, Any] = {"host": "here", "workspace": workspace}
+        if self.door is not None:
+            given = {"host": "here", "workspace": str(workspace), "target": self.door}
 
         def control(context: Context) -> Actor:
-            return LocalControl(
-                context,
-                host="here",
-                workspace=workspace,
-                gpus=self.slots,
-                monitor=self.monitor,
-                worker_spec=self._worker,
-            )
+            made: Callable[..., Actor] = LocalControl if self.door is None else SshControl
+            return made(context, gpus=self.slots, monitor=self.monitor, worker_spec=self._worker, **given)
 
-        lanes = [Spec(f"lane-{n}", LocalLane, {"host": "here", "workspace": workspace}) for n in (1, 2)]
+        lanes = [Spec(f"lane-{n}", LocalLane if self.door is None else SshLane, given) for n in (1, 2)]
         return supervisor("here", [Spec("control", control), *lanes], Strategy.REST_FOR_ONE, max_restarts=20)
 
     def _worker(self, index: int, uuid: str) -> Spec:
