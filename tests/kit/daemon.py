@@ -33,8 +33,11 @@ def until(condition: Callable[[], Any], timeout_s: float = 60.0, what: str = "")
 class Daemon:
     """``bin/mqi-actors start`` on a site; as a context manager it never leaves a process behind."""
 
-    def __init__(self, site: DemoSite, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, site: DemoSite, environment: Mapping[str, str] | None = None, *, module: str = "actors.cli"
+    ) -> None:
         self.site = site
+        self.module = module
         self.environment = dict(environment or {})
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +60,7 @@ class Daemon:
         """Start the process without waiting for its answer."""
         with (self.site.folder / "daemon.txt").open("ab") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "actors.cli", "start", "--conf", str(self.site.conf)],
+                [sys.executable, "-m", self.module, "start", "--conf", str(self.site.conf)],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
