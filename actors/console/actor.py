@@ -18,7 +18,7 @@ from actors.console.books import Books, LedgerReader
 from actors.console.door import Door
 from actors.console.hub import Hub
 from actors.console.looking import PERIOD_S, Health, Look
-from actors.console.pictures import Pictures
+from actors.console.pictures import WORK, Pictures
 from actors.console.serving import ListenFailed, Listens, open_access, serve, serve_tcp
 from actors.console.sockets import open_socket
 from actors.crash_points import effect
@@ -243,14 +243,14 @@ class Console(Actor):
 
         return self._ask(send)
 
-    def _ask_picture(self, case: str, name: str, publication: str) -> Future[str]:
+    def _ask_picture(self, case: str, name: str, publication: str) -> Future[Path]:
         return self._pictures.ask(
             case,
             name,
             publication,
             lambda argument: self._ask(
                 lambda id_: self._compute.tell(
-                    Compute(id_, self.address, Pictures.WORK, argument, f"{case}: picture of {name}", timeout_s=60.0)
+                    Compute(id_, self.address, WORK, argument, f"{case}: picture of {name}", timeout_s=60.0)
                 )
             ),
         )

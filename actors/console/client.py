@@ -51,6 +51,10 @@ class Client:
         """``cases``, ``sentences``."""
         return self._ask("POST", "/api/submit", 70.0, {"path": str(path), "partial": partial})
 
+    def order(self, kind: str, subject: str = "", argument: str = "") -> dict[str, Any]:
+        """``order``: its id; the ledger has it."""
+        return self._ask("POST", "/api/orders", 20.0, {"kind": kind, "subject": subject, "argument": argument})
+
     def _ask(self, method: str, where: str, limit_s: float, body: dict[str, Any] | None = None) -> dict[str, Any]:
         connection = _UnixConnection(self._socket, limit_s)
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from actors.console.books import Books
@@ -41,7 +42,7 @@ class Door:
     """Path, partial, user."""
     order: Callable[[str, str, str, str], Future[Written]]
     """Kind, subject, argument, user; the answer comes when it is on the disk."""
-    draw: Callable[[str, str, str], Future[str]]
+    draw: Callable[[str, str, str], Future[Path]]
     """Case, name of a published RT Dose and hash of the publication; the path of a picture of it (PNG)."""
     clean: Callable[[str], str]
     """A text without what must not be shown: names of patients in paths, secrets."""

@@ -25,6 +25,7 @@ from actors.console.streams import stream
 from actors.console.timeline import timeline
 from actors.console.words import LANGUAGES, Words, chosen_language, words_in
 from actors.documents import case_document, halting, show_document, why
+from actors.errors import MqiError
 from messages.ledger import CaseRow
 
 ROWS = 50
@@ -65,17 +66,15 @@ class Pages:
         states, search = states_in(request), request.query_params.get("search", "")[:SEARCH_LENGTH]
         offset = number_of(request, "offset", 0, 0, 10**9)
 
+        listed = {"offset": offset, "limit": ROWS, "search": search, "state": request.query_params.get("state", "")}
+
         def read(reader: LedgerReader) -> dict[str, Any]:
             now = datetime.now().astimezone()
-            total, rows = reader.find(states, search, ROWS, offset)
-            return {
-                "total": total,
-                "offset": offset,
-                "limit": ROWS,
-                "search": search,
-                "state": request.query_params.get("state", ""),
-                "cases": [case_document(row, now) for row in rows],
-            }
+            try:
+                total, rows = reader.find(states, search, ROWS, offset)
+            except MqiError:  # told above the list; the rest of the page stands
+                total, rows = 0, ()
+            return {**listed, "total": total, "cases": [case_document(row, now) for row in rows]}
 
         return await self._page(request, "home.html", read, lambda found: {"view": "home", "list": found})
 
@@ -213,7 +212,9 @@ class Pages:
         alarms = [(alarm.id, alarm.text) for alarm in heard.report.alarms] if heard else []
         said = why(row, running=True, results=self._door.settings.results.dir, halted=halting(alarms))
         now = datetime.now().astimezone()
-        return {**show_document(row, reader.attempts(row.case), reader.events(row.case), now), "why": said}
+        events = reader.events(row.case)
+        document = show_document(row, reader.attempts(row.case), events, now)
+        return {**document, "why": said, "moves": [{"at": one.at.isoformat(), "what": one.what} for one in events]}
 
 
 def _case_values(case: dict[str, Any]) -> Mapping[str, Any]:
@@ -223,7 +224,7 @@ def _case_values(case: dict[str, Any]) -> Mapping[str, Any]:
         "case": case,
         "sentence": case["why"],
         "offers": caseview.offers(case),
-        "line": timeline(case["beams"], case["events"], datetime.now().astimezone()),
+        "line": timeline(case["beams"], case["moves"], datetime.now().astimezone()),
         "figures": caseview.figures(case),
         "sentences": caseview.sentences(case),
         "doses": caseview.doses(case),
