@@ -64,6 +64,9 @@ class EngineProfile(_Frozen):
     """Written in this order; first match wins in the engine."""
     outputs: tuple[str, ...] = ("*_Dose.raw",)
     """Patterns below ``out/``; each must match exactly one file."""
+    halves: tuple[str, ...] = ()
+    """Patterns of two more outputs below ``out/``, each the whole dose from one half of the histories with a seed of
+    its own: from them comes the statistical uncertainty. Empty: the engine writes none."""
     output_format: Literal["raw"] = "raw"
     scale: Literal["counts", "meterset"]
     """What one unit of spot weight means to the engine: monitor counts, or MU."""
@@ -77,6 +80,8 @@ class EngineProfile(_Frozen):
     """K: counts are divided by K with cumulative rounding and the dose is multiplied by K."""
     dose_factor: float = 1.0
     """Engine output × this × K = gray of one fraction, physical dose; stated in every manifest."""
+    dose_per_mu: tuple[float, float] | None = None
+    """Gy·cm³ of the whole grid per delivered MU, least and most: a beam outside of it is ``suspect``."""
     calibrated: bool = False
     """True only when a site approved ``dose_factor``: DoseUnits GY if what made it is commissioned, else RELATIVE."""
     rbe: float = 1.1

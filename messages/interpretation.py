@@ -87,6 +87,16 @@ class LayerDeviation:
     """Planned segments (line) or spots (spot) that nothing was delivered to."""
     worst_stretch_mu: float = 0.0
     """Largest difference of delivered to planned MU of one segment (line) or spot (spot)."""
+    shift_x_mm: float = 0.0
+    shift_y_mm: float = 0.0
+    """Centroid of the delivered MU − centroid of the planned; 0 for a layer that is not whole."""
+    size_x_mm: float = 0.0
+    size_y_mm: float = 0.0
+    """Beam size as the machine logs it, mean over the delivered MU; 0: not known."""
+    beam_on_ms: float = 0.0
+    """Time with the beam on."""
+    total_ms: float = 0.0
+    """From the first to the last sample with the beam on, pauses within it included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +143,8 @@ class BeamInput:
     """Particles (counts) written to the engine, after shortening."""
     layers: tuple[LayerDeviation, ...]
     fit: AxisFit
+    halves: tuple[str, ...] = ()
+    """Those of ``expected`` that are half-runs; none, or two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,8 @@ class VerifiedDose:
     ended: str
     notes: tuple[str, ...] = ()
     """Sentences for a physicist: implausible, but no failure."""
+    noise: float | None = None
+    """Relative statistical uncertainty in the high dose, from two half-runs; None: the engine gives none."""
 
 
 @dataclass(frozen=True, slots=True)

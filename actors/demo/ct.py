@@ -33,7 +33,7 @@ def ct_files(recipe: CaseRecipe, identity: Identity) -> Iterator[tuple[str, byte
     yield "RS.structures.dcm", dicom_bytes(_structures(recipe, identity))
 
 
-def _origin(recipe: CaseRecipe) -> tuple[float, float, float]:
+def volume_origin(recipe: CaseRecipe) -> tuple[float, float, float]:
     """Centre of the first voxel: the isocentre lies in the middle of the volume."""
     half = (PIXELS - 1) / 2 * PITCH_MM
     x, y, z = recipe.isocentre_mm
@@ -47,7 +47,7 @@ def _slice_uid(identity: Identity, index: int) -> str:
 def _slice(recipe: CaseRecipe, identity: Identity, index: int) -> FileDataset:
     image = dicom_file(CTImageStorage, _slice_uid(identity, index))
     patient_and_study(image, identity, "CT", series="ct")
-    x, y, z = _origin(recipe)
+    x, y, z = volume_origin(recipe)
     z += index * PITCH_MM
     image.ImageType = ["ORIGINAL", "PRIMARY", "AXIAL"]
     image.AcquisitionNumber = "1"
@@ -101,7 +101,7 @@ def _structures(recipe: CaseRecipe, identity: Identity) -> FileDataset:
     frame = Dataset()
     frame.FrameOfReferenceUID = identity.frame_uid
     structures.ReferencedFrameOfReferenceSequence = DicomSequence([frame])
-    names = ("External", "Metal") if recipe.fault is CaseFault.DENSITY_OVERRIDE else ("External",)
+    names = ("External", *(("Metal",) if recipe.fault is CaseFault.DENSITY_OVERRIDE else ()), "Target")
     structures.StructureSetROISequence = DicomSequence([_roi(identity, n, name) for n, name in enumerate(names, 1)])
     structures.ROIContourSequence = DicomSequence(
         [_contours(recipe, identity, number) for number in range(1, len(names) + 1)]
@@ -126,9 +126,9 @@ def _observation(number: int, name: str) -> Dataset:
     observation = Dataset()
     observation.ObservationNumber = str(number)
     observation.ReferencedROINumber = str(number)
-    observation.RTROIInterpretedType = "EXTERNAL" if name == "External" else "CONTROL"
+    observation.RTROIInterpretedType = {"External": "EXTERNAL", "Target": "PTV"}.get(name, "CONTROL")
     observation.ROIInterpreter = ""
-    if name != "External":
+    if name == "Metal":
         density = Dataset()
         density.ROIPhysicalProperty = "REL_MASS_DENSITY"
         density.ROIPhysicalPropertyValue = "4.5"

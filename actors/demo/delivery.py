@@ -68,8 +68,8 @@ def deliveries_of(
     for beam in beams:
         started = _later(recipe.irradiated, recipe.beam_interval_s * beam.index)
         logs = [_layer_log(recipe, machine, beam, layer, machine_patient) for layer in beam.layers]
-        if recipe.layers_left and beam.index == recipe.beams - 1:
-            logs = logs[: max(len(logs) - recipe.layers_left, 0)]
+        if recipe.undelivered_layers and beam.index == recipe.beams - 1:
+            logs = logs[: max(len(logs) - recipe.undelivered_layers, 0)]
         stop = recipe.interruption
         if stop is not None and stop.beam == beam.index:
             first, second = _interrupted(logs, stop.layer, stop.share)
@@ -101,7 +101,7 @@ def _layer_log(
     day = recipe.irradiated.astimezone(UTC).toordinal()
     random = np.random.default_rng((recipe.seed, recipe.patient, recipe.plan, day, beam.number, layer.number))
     code = _range_code(recipe, machine, beam, layer)
-    scale = recipe.delivered_scale * (1.0 + random.normal(0.0, recipe.mu_noise))
+    scale = recipe.mu_scale * (1.0 + random.normal(0.0, recipe.mu_noise))
     if recipe.fault is CaseFault.WRONG_MU and beam.index == 0 and layer.number == 1:
         scale *= 1.08
     return LayerLog(
@@ -116,7 +116,7 @@ def _layer_log(
 
 def _range_code(recipe: CaseRecipe, machine: Machine, beam: PlannedBeam, layer: PlannedLayer) -> int:
     """All codes take their turn, as far as a row's dose1 still fits."""
-    counts = beam.layer_mu(layer) * recipe.delivered_scale / machine.mu_per_count
+    counts = beam.layer_mu(layer) * recipe.mu_scale / machine.mu_per_count
     rows = recipe.rows_per_layer or counts / _TARGET_DOSE1
     fitting = [code for code, factor in RANGE_FACTORS.items() if counts / factor / rows <= _TARGET_DOSE1]
     return fitting[(layer.number + beam.index) % len(fitting)]
@@ -146,6 +146,8 @@ def _rows(
     random: np.random.Generator,
 ) -> NDArray[np.uint16]:
     mu = layer.weights.astype(np.float64) * (beam.meterset_mu / beam.final_weight * scale)
+    if recipe.fault is CaseFault.MISSING_SEGMENT and (beam.index, layer.number) == (0, 1):
+        mu[len(mu) // 2] = 0.0
     dose1 = mu / (machine.mu_per_count * factor)
     wanted = recipe.rows_per_layer or int(np.ceil(dose1.sum() / _TARGET_DOSE1))
     shares = _whole(dose1, max(wanted, _LEAST_ROWS_PER_SPOT * int((mu > 0).sum())))

@@ -155,6 +155,10 @@ def make_case(recipe: CaseRecipe, directory: Path) -> CasePlan:
     steps = [WriteStep(folder / name, content) for name, content in _plan_files(recipe, identity, beams)]
     if recipe.with_ct:
         steps += [WriteStep(folder / name, content) for name, content in ct_files(recipe, identity)]
+    if recipe.with_planning_dose:
+        from actors.demo.planning_dose import planning_dose_file  # noqa: PLC0415 - scipy.ndimage is slow to import
+
+        steps.append(WriteStep(folder / "RD.plan.dcm", planning_dose_file(recipe, identity, beams)))
     for number, delivery in zip(count(), deliveries):
         files = delivery_files(recipe, identity, delivery, first=number == 0)
         steps += [WriteStep(folder / delivery.folder / name, content) for name, content in files.items()]
@@ -182,6 +186,7 @@ def write_demo_case(
     spots: int = 40,
     seed: int = 1,
     ct: bool = False,
+    planning_dose: bool = False,
     fault: str | None = None,
     size: str = "small",
 ) -> WrittenCase:
@@ -193,10 +198,19 @@ def write_demo_case(
     if fault is not None and named is None:
         raise ValueError(f"no fault {fault!r}; there are: {', '.join(CaseFault)}")
     if size == "real":
-        return write_case(real_recipe(seed, ct=ct, fault=named), directory)
+        return write_case(real_recipe(seed, ct=ct, planning_dose=planning_dose, fault=named), directory)
     if size != "small":
         raise ValueError(f"no size {size!r}; there are: small, real")
-    recipe = CaseRecipe(beams=beams, layers=layers, spots=spots, seed=seed, patient=seed, ct=ct, fault=named)
+    recipe = CaseRecipe(
+        beams=beams,
+        layers=layers,
+        spots=spots,
+        seed=seed,
+        patient=seed,
+        ct=ct,
+        planning_dose=planning_dose,
+        fault=named,
+    )
     return write_case(recipe, directory)
 
 

@@ -67,9 +67,18 @@ class CaseFault(StrEnum):
     CT_TILTED = "ct-tilted", "the CT's slices are tilted by 10 degrees (adds a CT)"
     CT_GAP = "ct-gap", "one CT slice in the middle is missing (adds a CT)"
     DENSITY_OVERRIDE = "density-override", "the RTSTRUCT overrides the density of a region (adds a CT)"
+    MU_2_5 = "mu-2.5", "every layer was delivered with 2.5 % more MU than planned"
+    MU_5 = "mu-5", "every layer was delivered with 5 % more MU than planned"
+    MISSING_SEGMENT = "missing-segment", "the beam was off on one segment of the first layer of the first beam"
+    PARTIAL = "partial", "the last layer of the last beam was never delivered"
+    RANGE_2_MM = "range-2mm", "the planning dose reaches 2 mm less deep than the plan does (adds CT and planning dose)"
+    MIRRORED_DOSE = "mirrored-dose", "the planning dose is mirrored in x at the isocentre (adds CT and planning dose)"
 
 
-NEEDS_CT = frozenset({CaseFault.CT_TILTED, CaseFault.CT_GAP, CaseFault.DENSITY_OVERRIDE})
+NEEDS_DOSE = frozenset({CaseFault.RANGE_2_MM, CaseFault.MIRRORED_DOSE})
+"""Faults of the planning dose."""
+NEEDS_CT = frozenset({CaseFault.CT_TILTED, CaseFault.CT_GAP, CaseFault.DENSITY_OVERRIDE}) | NEEDS_DOSE
+MU_SCALES = {CaseFault.MU_2_5: 1.025, CaseFault.MU_5: 1.05}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +156,9 @@ class CaseRecipe:
     replan: bool = False
     """Another plan of the same study and beam numbers lies beside it, with other positions."""
     ct: bool = False
+    """A CT of a box of water, and its RTSTRUCT, lie beside the plan."""
+    planning_dose: bool = False
+    """So does the planning system's RT Dose of the whole course (adds a CT)."""
     fault: CaseFault | None = None
     beam_names: tuple[str, ...] = ()
     """Taken in turn; empty: made up."""
@@ -173,10 +185,26 @@ class CaseRecipe:
 
     @property
     def with_ct(self) -> bool:
-        return self.ct or self.fault in NEEDS_CT
+        return self.ct or self.with_planning_dose or self.fault in NEEDS_CT
+
+    @property
+    def with_planning_dose(self) -> bool:
+        return self.planning_dose or self.fault in NEEDS_DOSE
+
+    @property
+    def mu_scale(self) -> float:
+        """Delivered over planned MU of every layer."""
+        return self.delivered_scale * (MU_SCALES.get(self.fault, 1.0) if self.fault else 1.0)
+
+    @property
+    def undelivered_layers(self) -> int:
+        """Layers of the last beam that are left."""
+        return max(self.layers_left, int(self.fault is CaseFault.PARTIAL))
 
 
-def real_recipe(seed: int = 1, *, ct: bool = False, fault: CaseFault | None = None) -> CaseRecipe:
+def real_recipe(
+    seed: int = 1, *, ct: bool = False, planning_dose: bool = False, fault: CaseFault | None = None
+) -> CaseRecipe:
     """A case as large as a real one: 3 beams of 34, 32 and 42 layers, 223 files and 45 MB besides a CT."""
     return CaseRecipe(
         beams=3,
@@ -185,6 +213,7 @@ def real_recipe(seed: int = 1, *, ct: bool = False, fault: CaseFault | None = No
         seed=seed,
         patient=seed,
         ct=ct,
+        planning_dose=planning_dose,
         fault=fault,
         top_energy_mev=190.0,
         layer_mu=1.0,

@@ -183,7 +183,7 @@ def _written(work: CaseWork, beam: PlanBeam, measured: _Measured, fit: AxisFit) 
         files=work.staging.files(part),
         command=engine_input.command_of(profile, started),
         environment=engine_input.environment_of(profile, started),
-        expected=profile.outputs,
+        expected=(*profile.outputs, *profile.halves),
         grid=grid,
         dose_scale=profile.dose_factor * profile.shorten,
         memory_mb=profile.memory_mb,
@@ -197,6 +197,7 @@ def _written(work: CaseWork, beam: PlanBeam, measured: _Measured, fit: AxisFit) 
         counts=counts,
         layers=measured.deviations,
         fit=fit,
+        halves=profile.halves,
     )
 
 

@@ -27,6 +27,10 @@ class DeliveredLayer:
     off_count: int
     """Counts that beam-off rows carried: accounted for, never spots."""
     mu_per_count: float
+    size_mm: tuple[float, float] = (0.0, 0.0)
+    """Beam size along x and y, mean over the counts; 0: not known."""
+    time_gain_ms: float = 0.0
+    """Duration of a sample."""
 
     @property
     def counts(self) -> int:
@@ -59,6 +63,7 @@ def delivered_layer(
 ) -> DeliveredLayer:
     """One layer of its parts: (rows, range factor) of each delivery in order of time; counts add."""
     times, xs, ys, counts = [], [], [], []
+    sizes = np.zeros(2)
     off_count = 0
     rows_before = 0
     for ptn, factor in parts:
@@ -70,7 +75,10 @@ def delivered_layer(
         xs.append((rows["x"][on].astype(np.float64) - calibration.x_offset) * calibration.x_gain_mm)
         ys.append((rows["y"][on].astype(np.float64) - calibration.y_offset) * calibration.y_gain_mm)
         counts.append(count[on])
+        sizes += count[on] @ _sizes(rows[on], calibration)
         rows_before += len(rows)
+    every = np.concatenate(counts)
+    x_size, y_size = sizes / max(int(every.sum()), 1)
     return DeliveredLayer(
         beam=beam,
         layer=layer,
@@ -78,10 +86,17 @@ def delivered_layer(
         t_ms=np.concatenate(times),
         x_mm=np.concatenate(xs),
         y_mm=np.concatenate(ys),
-        count=np.concatenate(counts),
+        count=every,
         off_count=off_count,
         mu_per_count=calibration.mu_per_count,
+        size_mm=(float(x_size), float(y_size)),
+        time_gain_ms=calibration.time_gain_ms,
     )
+
+
+def _sizes(rows: NDArray[np.void], calibration: Calibration) -> NDArray[np.float64]:
+    """(n, 2) beam size in mm."""
+    return np.column_stack((rows["x_size"] * calibration.x_size_gain_mm, rows["y_size"] * calibration.y_size_gain_mm))
 
 
 def shortened(count: NDArray[np.int64], divisor: int) -> NDArray[np.int64]:

@@ -40,6 +40,7 @@ def deviation_of(
     mu = np.bincount(stretch, weights=delivered.count, minlength=len(path)) * delivered.mu_per_count
     reached = _reached(path, under_way, whole=whole, rest=rest)
     differences = np.abs(mu - path.mu)[reached]
+    shift = _centroid_shift(path, delivered) if whole else np.zeros(2)
     return LayerDeviation(
         layer=planned.number,
         energy_mev=planned.energy_mev,
@@ -51,7 +52,20 @@ def deviation_of(
         max_mm=float(distances.max()),
         missing=int((mu[reached] == 0).sum()),
         worst_stretch_mu=float(differences.max(initial=0.0)),
+        shift_x_mm=float(shift[0]),
+        shift_y_mm=float(shift[1]),
+        size_x_mm=delivered.size_mm[0],
+        size_y_mm=delivered.size_mm[1],
+        beam_on_ms=len(delivered.t_ms) * delivered.time_gain_ms,
+        total_ms=float(np.ptp(delivered.t_ms)) + delivered.time_gain_ms,
     )
+
+
+def _centroid_shift(path: PlannedPath, delivered: DeliveredLayer) -> NDArray[np.float64]:
+    """(2,) centroid of the delivered counts − centroid of the planned meterset, mm."""
+    wanted = np.average(0.5 * (path.begin_mm + path.end_mm), axis=0, weights=path.mu)
+    found: NDArray[np.float64] = np.average(delivered.positions_mm, axis=0, weights=delivered.count)
+    return found - wanted
 
 
 def _reached(path: PlannedPath, under_way: NDArray[np.intp], *, whole: bool, rest: bool) -> slice:

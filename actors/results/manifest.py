@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import PurePath
 
-from actors.results.verdict import NOT_VERIFIED, Judgement, engine_sha256, is_gray
+from actors.results.verdict import NOT_VERIFIED, Judgement, dose_per_mu, engine_sha256, is_gray
 from messages.engine import EngineProfile
 from messages.files import FileProof
 from messages.interpretation import BeamInput, Interpretation
@@ -169,6 +169,8 @@ def _beam(beam: BeamInput, result: BeamResult, dose: PublishedDose) -> Json:
             "total": result.dose.total,
         },
         "notes": result.dose.notes,
+        "noise": result.dose.noise,
+        "dose_per_mu": dose_per_mu(beam, result),
         "grid": beam.grid.model_dump(mode="json"),
         "gantry_deg": beam.gantry_deg,
         "couch_deg": beam.couch_deg,

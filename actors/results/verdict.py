@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from messages.engine import EngineProfile
-from messages.results import PublishCase
+from messages.interpretation import BeamInput
+from messages.results import BeamResult, PublishCase
 
+NOISE = 0.01
+"""Statistical uncertainty in the high dose above which a result is suspect."""
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
 NOT_VERIFIED = (
@@ -43,7 +47,7 @@ def judge(case: PublishCase, profile: EngineProfile) -> Judgement:
         *interpretation.review,
         *(note for beam in case.beams for note in beam.dose.notes),
     )
-    suspect = interpretation.suspect
+    suspect = (*interpretation.suspect, *_implausible(case, profile))
     used = {proof.sha256 for beam in interpretation.beams for proof in beam.files}
     return Judgement(
         verdict="suspect" if suspect else "review" if review else "accepted",
@@ -51,6 +55,30 @@ def judge(case: PublishCase, profile: EngineProfile) -> Judgement:
         review=review,
         uncommissioned=_uncommissioned(profile, case.engine_version, used),
     )
+
+
+def dose_per_mu(beam: BeamInput, result: BeamResult) -> float | None:
+    """Gy·cm³ of the whole grid per delivered MU: it follows from the energies, whatever the field. None without MU."""
+    if beam.delivered_mu <= 0:
+        return None
+    voxel_cm3 = math.prod(beam.grid.spacing_mm) * 1e-3
+    return result.dose.total * beam.dose_scale * voxel_cm3 / beam.delivered_mu
+
+
+def _implausible(case: PublishCase, profile: EngineProfile) -> Iterator[str]:
+    """What makes a dose suspect: its noise, and how much of it one MU gives."""
+    results = {result.number: result for result in case.beams}
+    for beam in case.interpretation.beams:
+        result = results[beam.number]
+        if result.dose.noise is not None and result.dose.noise > NOISE:
+            noise = f"{result.dose.noise:.2%}, over {NOISE:.0%}"
+            yield f"Beam {beam.number}: the statistical uncertainty of the dose is {noise}."
+        amount = dose_per_mu(beam, result)
+        if profile.dose_per_mu is None or amount is None:
+            continue
+        least, most = profile.dose_per_mu
+        if not least <= amount <= most:
+            yield f"Beam {beam.number}: {amount:.4g} Gy·cm³ per MU, where {profile.name} gives {least:g} to {most:g}."
 
 
 def is_gray(profile: EngineProfile, judgement: Judgement) -> bool:

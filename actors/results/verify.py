@@ -8,7 +8,8 @@ from pathlib import Path
 
 from actors.crash_points import effect
 from actors.results.evidence import accepted_exit, engine_error
-from actors.results.raw_dose import RawDose, scan_raw
+from actors.results.noise import is_mean, relative_sigma
+from actors.results.raw_dose import RawDose, read_raw, scan_raw
 from messages.files import FileProof
 from messages.interpretation import BeamInput
 from messages.results import VerifiedDose, VerifyRun
@@ -31,6 +32,7 @@ def verify_run(run: VerifyRun) -> VerifiedDose:
     with effect("verify"):
         doses = [_examined(run, directory, proof, ended.started) for proof in found]
     first = doses[0]
+    noise = _noise(run, directory, [proof.path for proof in found])
     assert ended.exit_code is not None, "an accepted exit has an exit code"
     return VerifiedDose(
         key=run.key,
@@ -42,7 +44,25 @@ def verify_run(run: VerifyRun) -> VerifiedDose:
         started=ended.started,
         ended=ended.ended,
         notes=_implausible(run.beam, first),
+        noise=noise,
     )
+
+
+def _noise(run: VerifyRun, directory: Path, found: list[str]) -> float | None:
+    """The uncertainty from the half-runs, where there are any. A fault of the run: halves that are no two estimates."""
+    if not run.beam.halves:
+        return None
+    of_pattern = dict(zip(run.beam.expected, found, strict=True))
+    paths = [directory / of_pattern[pattern] for pattern in run.beam.halves]
+    first, second = (read_raw(path, run.beam.grid.size) for path in paths)
+    try:
+        sigma = relative_sigma(first, second)
+    except ValueError as error:
+        raise engine_error(run, f"Half-runs: {error}.", "output-halves", paths[0]) from None
+    whole = read_raw(directory / found[0], run.beam.grid.size)
+    if not is_mean(whole, first, second):
+        raise engine_error(run, "Half-runs: the dose is not their mean.", "output-halves", paths[0])
+    return sigma
 
 
 def _the_file(run: VerifyRun, pattern: str, collected: dict[str, FileProof]) -> FileProof:

@@ -5,6 +5,7 @@ from actors.settings.loading import load, parse, template
 from actors.settings.model import HostSettings, MonitorSettings, Settings
 from actors.settings.places import SHIPPED
 from actors.settings.problems import SettingsError
+from actors.settings.report import ReportSettings
 
 __all__ = [
     "SHIPPED",
@@ -12,6 +13,7 @@ __all__ = [
     "HostSettings",
     "MonitorSettings",
     "Settings",
+    "ReportSettings",
     "SettingsError",
     "diff",
     "load",

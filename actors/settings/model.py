@@ -18,6 +18,7 @@ from actors.settings.places import (
     shipped_calibrations,
 )
 
+from actors.settings.report import ReportSettings
 Folder = Annotated[Path, BeforeValidator(placed)]
 """An absolute path; ``~`` and paths relative to the configuration file are resolved when the file is read."""
 # Bounds beyond any use: a clock cannot wait for longer, and a slip of the keyboard is told at once.
@@ -301,3 +302,4 @@ class Settings(Section):
             if host.kind == "local"
         )
         return own + local
+    report: ReportSettings = ReportSettings()

@@ -21,6 +21,7 @@ from actors.demo.engine.grids import Phantom, phantom_of
 from actors.demo.engine.input_file import EngineAbortError, InputFile
 from actors.demo.engine.log_files import read_beam_logs
 from actors.demo.engine.misbehaviour import EngineFault, Misbehaviour, child_in_group, die
+from actors.demo.engine.noise import half_runs
 from actors.demo.engine.output import Frame, write_dose
 from actors.demo.engine.plan import EngineCrashError, PlanBeam, beam_numbered, beam_spots, planned_fractions, read_plan
 
@@ -48,6 +49,9 @@ class Order:
     scorer: str
     output_format: str
     phantom: Phantom | None
+    seed: int = 0
+    noise_histories: float = 0.0
+    """No key of the real engine: histories of a run whose noise is added, in two half-runs; 0: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,10 @@ def _run(given: InputFile, wrong: Misbehaviour, began: float) -> None:
             source = _source(order, plan, number)
             _report_source(source, len(plan.IonBeamSequence), number)
             dose, frame, scoring = _simulate(order, source, wrong, began)
-            _write(order, f"{source.beam.name}_{scoring}_{order.scorer}", dose, frame, wrong)
+            stem = f"{source.beam.name}_{scoring}_{order.scorer}"
+            if order.noise_histories > 0:
+                dose = _write_halves(order, stem, dose, frame)
+            _write(order, stem, dose, frame, wrong)
     finally:
         if child is not None:
             child.kill()
@@ -130,6 +137,8 @@ def _order(given: InputFile) -> Order:
         scorer=scorer,
         output_format=given.text("OutputFormat", "raw"),
         phantom=phantom_of(given),
+        seed=given.integer("RandomSeed", 0),
+        noise_histories=given.number("NoiseHistories", 0.0),
     )
 
 
@@ -237,6 +246,14 @@ def _paced(batches: int, seconds: float, began: float) -> Iterator[int]:
         yield batch
         if seconds:
             time.sleep(max(began + seconds * batch / batches - time.monotonic(), 0.0))
+
+
+def _write_halves(order: Order, stem: str, dose: NDArray[np.float64], frame: Frame) -> NDArray[np.float64]:
+    """Writes both half-runs beside the dose, which is their mean."""
+    halves = half_runs(dose, order.noise_histories, order.seed)
+    for number, half in enumerate(halves, start=1):
+        write_dose(order.output_directory, f"{stem}_half{number}", order.output_format, half, frame)
+    return 0.5 * (halves[0] + halves[1])
 
 
 def _write(order: Order, stem: str, dose: NDArray[np.float64], frame: Frame, wrong: Misbehaviour) -> None:

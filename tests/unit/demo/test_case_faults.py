@@ -230,7 +230,7 @@ def test_a_ct_and_its_faults(tmp_path: Path) -> None:
     sound, structures = slices(None)
     assert len(sound) == 100
     assert {image.Modality for image in sound} == {"CT"}
-    assert [roi.ROIName for roi in structures.StructureSetROISequence] == ["External"]
+    assert [roi.ROIName for roi in structures.StructureSetROISequence] == ["External", "Target"]
     middle = np.frombuffer(sound[50].PixelData, dtype="<i2").reshape(100, 100)
     assert middle[50, 50] == 0
     assert middle[0, 0] == -1000
