@@ -13,7 +13,8 @@
        │     └─ gpu-0..n     one worker per GPU, started when the control knows the GPUs
        ├─ scheduler          which beam runs next, on which GPU
        ├─ cases              one-for-one: admission, and one Case actor per active case
-       └─ scanner            finds cases, decides when one is complete
+       ├─ scanner            finds cases, decides when one is complete
+       └─ orders             carries out what operators ordered
 
 Started top to bottom, stopped bottom to top.
 """
@@ -31,6 +32,7 @@ from actors.gpu_worker import GpuWorker
 from actors.ledger import Ledger, Reader
 from actors.local_host import LocalControl, LocalLane
 from actors.monitor import Monitor
+from actors.orders import Orders
 from actors.scanner import Scanner
 from actors.scheduler import Scheduler
 from actors.settings import HostSettings, Settings
@@ -99,7 +101,8 @@ class Plans:
         return supervisor("root", [self.monitor(), self.console(), self.pipeline()], max_restarts=3, within_s=60)
 
     def pipeline(self) -> Spec:
-        children = [self.ledger(), self.compute(), self.hosts(), self.scheduler(), self.cases(), self.scanner()]
+        children = [self.ledger(), self.compute(), self.hosts(), self.scheduler()]
+        children += [self.cases(), self.scanner(), self.orders()]
         return supervisor("pipeline", children, Strategy.REST_FOR_ONE, max_restarts=5, within_s=60)
 
     def monitor(self) -> Spec:
@@ -292,6 +295,21 @@ class Plans:
             )
 
         return Spec("scanner", make, capacity=10_000)
+
+    def orders(self) -> Spec:
+        def make(context: Context) -> Orders:
+            system, at = context.system, context.system.address
+            return Orders(
+                context,
+                ledger=at(LEDGER),
+                scanner=at(SCANNER),
+                admission=at(ADMISSION),
+                monitor=at(MONITOR),
+                hosts=tuple(host.name for host in self.site.settings.hosts),
+                workers=lambda: [at(row.id) for row in system.snapshot() if row.id.rpartition("/")[2][:4] == "gpu-"],
+            )
+
+        return Spec("orders", make, capacity=10_000)
 
 
 class Tree(System):

@@ -11,29 +11,21 @@ from actors.case import effects as fx
 from actors.case import events
 from actors.case.far_step import FarHost, FarStep
 from actors.case.files import inputs_whole, remove
+from actors.case.mail import Mail
 from actors.case.retry import RetryPolicy
 from actors.case.view import Beam, CaseView, Doing, view_of
 from actors.case.workflow import Ways, advance
 from actors.supervision import Actor, Context, Exited, TaskFailed, Up
 from messages.address import Mailbox
-from messages.compute import Compute, Computed, ComputeFailed
+from messages.compute import AbandonCompute, Compute, Computed, ComputeFailed
 from messages.engine import EngineProfile
 from messages.faults import Blame, Fault
 from messages.interpretation import Interpretation, InterpretCase
-from messages.jobs import RemoveRuns, RunsRemoved
+from messages.jobs import JobGone, KillFailed, RemoveRuns, RunsRemoved
 from messages.ledger import REFUSED_FOR_GOOD, CaseReport, GetCase, Record, Write, WriteRefused, Written
-from messages.operators import AlarmCleared, AlarmRaised, DiskState
+from messages.operators import AlarmCleared, AlarmRaised, CaseChanged, DiskState, PlacesChanged
 from messages.results import PublishedCase, VerifiedDose
-from messages.scheduling import (
-    AttemptReport,
-    AttemptSettled,
-    AttemptUnknown,
-    BeamWithdrawn,
-    GetAttempt,
-    QueueBeam,
-    WaitReason,
-    WithdrawBeam,
-)
+from messages.scheduling import AttemptReport, AttemptUnknown, BeamWithdrawn, WaitReason
 
 INTERPRET = "actors.interpreter:interpret_case"
 VERIFY = "actors.results:verify_run"
@@ -78,6 +70,10 @@ class _Pending:
 
     subject: int = fx.CASE
     host: str = ""
+    computes: bool = False
+    """A worker process is at it."""
+    looks: bool = False
+    """The ledger is looked at for an operator's order."""
 
 
 class Case(Actor):
@@ -107,7 +103,7 @@ class Case(Actor):
         super().__init__(context)
         self._ledger, self._compute, self._scheduler, self._monitor = ledger, compute, scheduler, monitor
         self._controls = controls
-        self._worker_address = worker_address
+        self._mail = Mail(context.address, case, scheduler, worker_address)
         self._profile, self._calibrations, self._zone = profile, calibrations, zone
         self._folder = work_dir / case
         self._ways = Ways(
@@ -133,6 +129,8 @@ class Case(Actor):
         self._numbers = count(1)
         self._pending: dict[str, _Pending] = {}
         self._said = ""
+        self._ordered = False
+        """An operator's order has changed something in the ledger; it is looked at once nothing is being removed."""
 
     def started(self) -> None:
         self.watch(self._scheduler)
@@ -150,6 +148,8 @@ class Case(Actor):
             if not isinstance(message, Up):  # of a host's control: cleaning waits for it too
                 return
         self._do(self._decide(message))
+        if self._ordered and self._view.doing is not Doing.CLEANING:
+            self._look()
         self._do(advance(self._view, self._ways))
 
     def _decide(self, message: object) -> tuple[fx.Effect, ...]:
@@ -171,14 +171,10 @@ class Case(Actor):
         """What time and our own tasks bring."""
         view = self._view
         match message:
-            case _Checked():
-                events.inputs_checked(view, good=message.good)
-            case _Removed():
-                return events.work_removed(view, removed=True)
-            case _Rested():
-                events.rested(view, message.subject)
-            case _Read():
-                self._read()
+            case _Checked() | _Removed() | _Rested() | _Read():
+                return self._came(message)
+            case CaseChanged():
+                self._ordered = True
             case DiskState():
                 view.roomy = message.roomy
             case _AskAgain():
@@ -186,10 +182,23 @@ class Case(Actor):
                 return events.ask_again(view)
             case Up():
                 self._up(message.id)
-            case Exited() | BeamWithdrawn():
+            case Exited() | BeamWithdrawn() | JobGone() | KillFailed() | PlacesChanged():
                 pass
             case _:
                 self.log.warning(f"a case does not know {type(message).__name__}")
+        return ()
+
+    def _came(self, message: _Checked | _Removed | _Rested | _Read) -> tuple[fx.Effect, ...]:
+        """What a task found, or a pause that is over."""
+        match message:
+            case _Checked(good):
+                events.inputs_checked(self._view, good=good)
+            case _Removed():
+                return events.work_removed(self._view, removed=True)
+            case _Rested(subject):
+                events.rested(self._view, subject)
+            case _Read():
+                self._read()
         return ()
 
     # -- answers to what this incarnation asked; any other is stale
@@ -203,8 +212,7 @@ class Case(Actor):
         beam = self._view.beams.get(pending.subject)
         match message:
             case CaseReport():
-                self._view = view_of(message, self._view.case, roomy=self._view.roomy, tries=self._view.tries)
-                return events.loaded(self._view)
+                return self._seen(message) if pending.looks else self._loaded(message)
             case RunsRemoved():
                 return events.runs_removed(self._view, pending.host, message.fault)
             case Written() | WriteRefused():
@@ -213,6 +221,19 @@ class Case(Actor):
                 return self._computed(beam, message.value)
             case ComputeFailed():
                 return self._compute_failed(beam, message.fault)
+
+    def _loaded(self, report: CaseReport) -> tuple[fx.Effect, ...]:
+        self._view = view_of(report, self._view.case, roomy=self._view.roomy, tries=self._view.tries)
+        if self._far is not None and not self._view.going:
+            self._far.drop()
+        return events.loaded(self._view)
+
+    def _seen(self, report: CaseReport) -> tuple[fx.Effect, ...]:
+        """After an order: all is read anew if it concerns what is under way here."""
+        if not events.only_priority(self._view, report.row):
+            self._view.doing = Doing.READING
+            self._read()
+        return ()
 
     def _ledger_answered(
         self, subject: int, beam: Beam | None, message: Written | WriteRefused
@@ -269,12 +290,12 @@ class Case(Actor):
             match effect:
                 case fx.Save() | fx.Note() | fx.Read():
                     self._to_ledger(effect)
-                case fx.CheckInputs() | fx.RemoveWork() | fx.RemoveRuns():
+                case fx.CheckInputs() | fx.RemoveWork() | fx.RemoveRuns() | fx.EndRuns():
                     self._to_files(effect)
                 case fx.Interpret() | fx.Verify() | fx.Publish():
                     self._to_compute(effect)
-                case fx.Queue() | fx.Withdraw() | fx.Ask() | fx.Settle():
-                    self._to_beams(effect)
+                case fx.Queue() | fx.Withdraw() | fx.Ask() | fx.Cancel() | fx.GiveBack() | fx.Settle():
+                    self._mail.send(effect)
                 case fx.Rest(subject, seconds):
                     self.after(seconds, _Rested(subject))
                 case fx.Alarm(text):
@@ -300,17 +321,29 @@ class Case(Actor):
 
     def _read(self) -> None:
         """From here on only what the ledger says counts: answers to earlier requests are stale."""
+        for request_id, pending in self._pending.items():
+            if pending.computes:
+                self._compute.tell(AbandonCompute(request_id))
         self._pending.clear()
         self._ledger.tell(GetCase(self._request(_Pending()), self.address, self._view.case))
 
-    def _to_files(self, effect: fx.CheckInputs | fx.RemoveWork | fx.RemoveRuns) -> None:
+    def _look(self) -> None:
+        """What an operator ordered is in the ledger; what is under way goes on if it does not concern it."""
+        self._ordered = False
+        self._ledger.tell(GetCase(self._request(_Pending(looks=True)), self.address, self._view.case))
+
+    def _to_files(self, effect: fx.CheckInputs | fx.RemoveWork | fx.RemoveRuns | fx.EndRuns) -> None:
         match effect:
-            case fx.CheckInputs(interpretation):
-                self.task("check inputs", lambda _scope: _Checked(inputs_whole(interpretation)))
-            case fx.RemoveWork():
-                self.task("remove work", lambda _scope: _Removed() if remove(self._folder) else None)
+            case fx.CheckInputs(interpretation, thorough):
+                self.task("check inputs", lambda _: _Checked(inputs_whole(interpretation, thorough=thorough)))
+            case fx.RemoveWork(keep):
+                self.task("remove work", lambda _scope: _Removed() if remove(self._folder, keep) else None)
             case fx.RemoveRuns(host):
                 self._remove_runs(host)
+            case fx.EndRuns(host) if self._far is not None:
+                self._far.end(host, self._view.far_runs, self._view.reason)
+            case fx.EndRuns():
+                pass
 
     def _remove_runs(self, host: str) -> None:
         control = self._controls.get(host)
@@ -342,28 +375,20 @@ class Case(Actor):
                 if self._far is not None:
                     self._far.interpret(self._request(_Pending()), argument, self._view.far_runs)
                 else:
-                    self._ask_compute(_Pending(), INTERPRET, argument, f"{case} interpretation", LONG_S)
+                    self._ask_compute(_Pending(computes=True), INTERPRET, argument, f"{case} interpretation", LONG_S)
             case fx.Verify(beam, run):
-                self._ask_compute(_Pending(beam), VERIFY, run, f"{run.key} verification")
+                self._ask_compute(_Pending(beam, computes=True), VERIFY, run, f"{run.key} verification")
             case fx.Publish(order):
-                self._ask_compute(_Pending(), PUBLISH, order, f"{case} publication", LONG_S)
+                self._ask_compute(_Pending(computes=True), PUBLISH, order, f"{case} publication", LONG_S)
 
     def _ask_compute(
         self, pending: _Pending, function: str, argument: object, label: str, timeout_s: float = 600.0
     ) -> None:
         request_id = self._request(pending)
-        self._compute.tell(Compute(request_id, self.address, function, argument, label, timeout_s=timeout_s))
-
-    def _to_beams(self, effect: fx.Queue | fx.Withdraw | fx.Ask | fx.Settle) -> None:
-        match effect:
-            case fx.Queue(request):
-                self._scheduler.tell(QueueBeam(request, self.address))
-            case fx.Withdraw(beam):
-                self._scheduler.tell(WithdrawBeam(self._view.case, beam, self.address))
-            case fx.Ask(worker, key):
-                self._worker_address(worker).tell(GetAttempt(key, self.address))
-            case fx.Settle(worker, key, good, blame_gpu):
-                self._worker_address(worker).tell(AttemptSettled(key, good, blame_gpu))
+        # alone: what an earlier incarnation has under way writes the same files
+        self._compute.tell(
+            Compute(request_id, self.address, function, argument, label, timeout_s=timeout_s, alone=label)
+        )
 
     def _request(self, pending: _Pending) -> str:
         """A request id of this incarnation alone."""

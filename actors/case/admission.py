@@ -9,8 +9,8 @@ from actors.case.intake import ASKED_FOR, Intake
 from actors.supervision import Actor, Context, Exited, Spec, StartChild, Up
 from messages.address import Mailbox
 from messages.cases import AdmissionsMissed, CaseAdmitted
-from messages.ledger import CasesReport, GetCases
-from messages.operators import DiskState, SubscribeDisk
+from messages.ledger import CasesReport, GetCases, GetHalts, HaltsReport
+from messages.operators import CaseChanged, DiskState, PlacesChanged, SubscribeDisk
 
 LOOK_AGAIN_S = 600.0
 """Cases whose cleaning was given up (a host that could not be reached) are taken up again after so long."""
@@ -45,11 +45,13 @@ class Admission(Actor):
         """Asked the ledger, not answered yet."""
         self._stale = False
         """Something changed since it was asked."""
+        self._known = False
+        """Whether an operator has paused intake."""
         self._disk = DiskState(roomy=True, reason="")
 
     def started(self) -> None:
         self._monitor.tell(SubscribeDisk(self.address))
-        self._look()
+        self._ask_halts()
         self.after(LOOK_AGAIN_S, _LookAgain())
 
     def receive(self, message: object) -> None:
@@ -58,12 +60,13 @@ class Admission(Actor):
                 self._answered(message)
             case CaseAdmitted() | AdmissionsMissed():
                 self._look()
+            case CaseChanged() | PlacesChanged() | HaltsReport():
+                self._ordered(message)
             case Exited() if message.cause is None:
                 self._ended(message.id)
             case DiskState():
                 self._disk = message
-                for path in self._names:
-                    self.context.system.address(path).tell(message)
+                self._tell_all(message)
             case _LookAgain():
                 self._intake.look_again()
                 self._look()
@@ -73,11 +76,39 @@ class Admission(Actor):
             case _:
                 self.log.warning(f"admission does not know {type(message).__name__}")
 
+    def _ordered(self, message: CaseChanged | PlacesChanged | HaltsReport) -> None:
+        """An operator's order: those whom it concerns read the ledger."""
+        match message:
+            case HaltsReport():
+                self._halted(message)
+            case PlacesChanged():
+                self._ask_halts()
+                self._tell_all(message)
+            case CaseChanged(case):
+                self._intake.wake(case)
+                self._tell_all(message, case)
+                self._look()
+
+    def _tell_all(self, message: object, only: str = "") -> None:
+        for path, case in self._names.items():
+            if not only or case == only:
+                self.context.system.address(path).tell(message)
+
+    def _ask_halts(self) -> None:
+        self._ledger.tell(GetHalts(f"halts#{self.epoch}", self.address))
+
+    def _halted(self, report: HaltsReport) -> None:
+        """Before the first answer nothing is begun: intake may be paused."""
+        known, self._intake.paused = self._known, any(not row.place for row in report.rows)
+        self._known = True
+        if not known or not self._intake.paused:
+            self._look()
+
     def _look(self) -> None:
         """Ask the ledger which cases are open; once more afterwards if something changes meanwhile."""
         if self._waiting:
             self._stale = True
-        elif self._intake.room:
+        elif self._intake.room and self._known:
             self._asked += 1
             self._waiting, self._stale = True, False
             self._ledger.tell(GetCases(self._request, self.address, ASKED_FOR, uncleaned=True))

@@ -14,6 +14,8 @@ from messages.results import VerifyRun
 from messages.scheduling import BeamRequest
 from messages.states import AttemptState, BeamState
 
+_NOT_LAUNCHED = frozenset({AttemptState.INTENDED, AttemptState.STAGED})
+
 
 def advance(view: CaseView, policy: RetryPolicy, work_dir: PurePath) -> tuple[fx.Effect, ...]:
     """Everything that can be begun now for any beam."""
@@ -36,6 +38,8 @@ def _next(view: CaseView, beam: Beam, policy: RetryPolicy, work_dir: PurePath) -
         # Written even where it should be there already: a worker's report on the way there may have been lost.
         move = MoveBeam(view.case, beam.number, BeamState.INTERPRETED, _why_again(beam))
         return save(beam, BeamState.INTERPRETED, (move,))
+    if not view.going:
+        return ()
     if decision.after_s > 0 and beam.rested < len(beam.attempts):
         beam.doing, beam.rested = Doing.RESTING, len(beam.attempts)
         return (fx.Rest(beam.number, decision.after_s),)
@@ -45,6 +49,9 @@ def _next(view: CaseView, beam: Beam, policy: RetryPolicy, work_dir: PurePath) -
 def _follow(view: CaseView, beam: Beam, attempt: Attempt) -> tuple[fx.Effect, ...]:
     """An open attempt: its worker brings it to COLLECTED, from there on it is ours."""
     staged_for = view.input_of(beam.number)
+    if not view.going and attempt.state in _NOT_LAUNCHED:
+        beam.doing = Doing.WITH_WORKER
+        return (fx.GiveBack(attempt.worker, attempt.key, view.reason), fx.Ask(attempt.worker, attempt.key))
     if attempt.state is not AttemptState.COLLECTED or staged_for is None:
         beam.doing = Doing.WITH_WORKER
         return (fx.Ask(attempt.worker, attempt.key),)
@@ -55,6 +62,21 @@ def _follow(view: CaseView, beam: Beam, attempt: Attempt) -> tuple[fx.Effect, ..
             VerifyRun(attempt.key, attempt.epoch, staged_for, attempt.output_dir, attempt.output),
         ),
     )
+
+
+def give_up(view: CaseView) -> tuple[fx.Effect, ...]:
+    """The case is cancelled: what is with a worker is ended there, and once nothing of a beam is left it is over."""
+    effects: list[fx.Effect] = []
+    for beam in view.beams.values():
+        if beam.doing is not Doing.NOTHING or beam.settled:
+            continue
+        if beam.last is not None and beam.last.open:
+            beam.doing = Doing.WITH_WORKER
+            effects.append(fx.Cancel(beam.last.worker, beam.last.key, view.reason))
+        else:
+            move = MoveBeam(view.case, beam.number, BeamState.CANCELLED, view.reason)
+            effects += save(beam, BeamState.CANCELLED, (move,))
+    return tuple(effects)
 
 
 def _queue(view: CaseView, beam: Beam, avoid: frozenset[str], work_dir: PurePath) -> tuple[fx.Effect, ...]:

@@ -14,7 +14,8 @@ CLEAN_ANSWER_S = 60.0
 
 
 def clean(view: CaseView) -> tuple[fx.Effect, ...]:
-    """The next step of cleaning. A failed case keeps its working files: a retry goes on from its good beams."""
+    """The next step of cleaning. A retry goes on from good beams: a failed case keeps its working files, a cancelled
+    one the output of its verified attempts."""
     if view.doing is not Doing.NOTHING:
         return ()
     if view.cleaned or view.tries >= CLEAN_TRIES:
@@ -26,9 +27,16 @@ def clean(view: CaseView) -> tuple[fx.Effect, ...]:
         return _stop(view)
     if not view.work_removed:
         view.doing = Doing.CLEANING
-        return (fx.RemoveWork(),)
+        return (fx.RemoveWork(_kept(view)),)
     view.doing, view.goal = Doing.WRITING, None
     return (fx.Save(fx.CASE, (MarkCleaned(view.case),)),)
+
+
+def _kept(view: CaseView) -> tuple[str, ...]:
+    """Folders that a retry of a cancelled case needs."""
+    if view.state is not CaseState.CANCELLED:
+        return ()
+    return tuple(good.output_dir for beam in view.beams.values() if (good := beam.verified) is not None)
 
 
 def _stop(view: CaseView) -> tuple[fx.Effect, ...]:

@@ -40,6 +40,8 @@ class CheckInputs:
     """Do the files of this interpretation lie where it says?"""
 
     interpretation: Interpretation
+    thorough: bool = False
+    """With their hashes; else with their sizes only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,24 @@ class Ask:
 
     worker: str
     key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Have a worker give an attempt up; what runs of it is ended."""
+
+    worker: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Have a worker give an attempt back, unless it is on its way to its launch."""
+
+    worker: str
+    key: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +114,17 @@ class RemoveRuns:
 
 
 @dataclass(frozen=True, slots=True)
+class EndRuns:
+    """End what still runs of the case on a host besides its beams: interpretations."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoveWork:
-    """Remove the case's working files here."""
+    """Remove the case's working files here, but for these folders."""
+
+    keep: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +156,13 @@ Effect = (
     | Queue
     | Withdraw
     | Ask
+    | Cancel
+    | GiveBack
     | Verify
     | Publish
     | Settle
     | RemoveRuns
+    | EndRuns
     | RemoveWork
     | Rest
     | Alarm

@@ -144,6 +144,12 @@ class Errand:
             return ()
         return self._at(Stage.PACKING, Step.PACK)
 
+    def drop(self) -> Next:
+        """The case is not to be interpreted now."""
+        self.stage, self.exit = Stage.IDLE, None
+        run, self.run = self.run, None
+        return () if run is None else (Step.LET_GO,)
+
     def packing_done(self, packed: PackedCase) -> Next:
         """The bundle lies here; a run of the very same is gone on with."""
         if self.stage is not Stage.PACKING:

@@ -7,11 +7,11 @@ from pathlib import PurePath
 from actors.case import beams
 from actors.case import effects as fx
 from actors.case.retry import RetryPolicy, pause_s
-from actors.case.view import Attempt, Beam, CaseView, Doing
+from actors.case.view import SETTLED, Attempt, Beam, CaseView, Doing
 from actors.case.workflow import unmatched
 from messages.faults import Blame, Fault
 from messages.interpretation import Interpretation
-from messages.ledger import ExplainBeam
+from messages.ledger import CaseRow, ExplainBeam
 from messages.results import PublishedCase, VerifiedDose
 from messages.scheduling import AttemptReport
 from messages.states import AttemptState, BeamState, CaseState
@@ -22,6 +22,9 @@ PATIENCE = 12
 """Failures of ours in a row at one step, after which the step counts as failed; a full disk is waited for."""
 WRITE_PAUSE_S = 1.0
 
+_ENDED = frozenset({BeamState.DONE, BeamState.FAILED})
+_CLEANED = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CANCELLED})
+_WITH_WORKERS = frozenset({CaseState.RUNNING, CaseState.HELD, CaseState.CANCELLED})
 _WAITS = frozenset({Blame.HOST, Blame.OURS})
 _RANK = {state: rank for rank, state in enumerate(AttemptState)}
 _BEAM_AT = {
@@ -39,11 +42,31 @@ def loaded(view: CaseView) -> tuple[fx.Effect, ...]:
     effects: list[fx.Effect] = []
     for beam in view.beams.values():
         last = beam.last
+        if not view.going and beam.state not in _ENDED and (last is None or not last.open):
+            # Where it waits at the scheduler since before an order, it must not be given to anyone.
+            effects.append(fx.Withdraw(beam.number))
         if last is not None and last.state is AttemptState.VERIFIED:
             effects += beams.settle_good(beam)
         elif last is not None and last.state is AttemptState.FAILED:
             effects.append(beams.settle_failed(last))
     return tuple(effects)
+
+
+def only_priority(view: CaseView, row: CaseRow | None) -> bool:
+    """An operator's order was carried out: True if at most the priority is another, which what waits is told again.
+
+    False: the ledger holds something else than is believed here, and is read anew.
+    """
+    if row is None or view.doing is Doing.READING or row.state is not (view.goal or view.state):
+        return False
+    for beam in row.beams:
+        known = view.beams.get(beam.number)
+        if known is None or known.forgiven != beam.forgiven or (beam.state in SETTLED) != known.settled:
+            return False
+    if view.priority != row.priority:
+        view.priority = row.priority
+        queue_again(view)
+    return True
 
 
 # -- the case as a whole
@@ -74,7 +97,7 @@ def _noted(view: CaseView) -> tuple[fx.Effect, ...]:
     """A write that moved nothing: the intent to publish, or that the case is cleaned."""
     if view.state is CaseState.RUNNING:
         view.intent_noted = True
-    else:
+    elif view.state in _CLEANED:
         view.cleaned = True
     return ()
 
@@ -185,6 +208,8 @@ def reported(view: CaseView, report: AttemptReport, work_dir: PurePath) -> tuple
     view.hosts_left.add(report.host)
     if report.state is AttemptState.COLLECTED or not attempt.open:
         beam.doing = Doing.NOTHING
+    if report.state is AttemptState.WITHDRAWN:  # it may be our input that could not be staged
+        view.inputs_good = view.inputs_checked = False
     return (beams.settle_failed(attempt),) if report.state is AttemptState.FAILED else ()
 
 
@@ -209,7 +234,7 @@ def _attempt_of(beam: Beam, report: AttemptReport, work_dir: PurePath) -> Attemp
 
 def unknown(view: CaseView, key: str) -> tuple[fx.Effect, ...]:
     """A worker is not answerable for an attempt: what the ledger has is read again, if we believed otherwise."""
-    if view.doing is Doing.READING or view.state is not CaseState.RUNNING:
+    if view.doing is Doing.READING or view.state not in _WITH_WORKERS:
         return ()
     ours = any(
         (beam.last is not None and beam.last.key == key and beam.last.open) or beam.doing is Doing.QUEUED
@@ -247,11 +272,10 @@ def waits(view: CaseView, number: int, sentence: str) -> tuple[fx.Effect, ...]:
 
 def ask_again(view: CaseView) -> tuple[fx.Effect, ...]:
     """Now and then: workers are asked for attempts again; an answer that was lost must not hold a case for ever."""
-    return tuple(
-        fx.Ask(beam.last.worker, beam.last.key)
-        for beam in view.beams.values()
-        if beam.doing is Doing.WITH_WORKER and beam.last is not None
-    )
+    waiting = [beam.last for beam in view.beams.values() if beam.doing is Doing.WITH_WORKER and beam.last is not None]
+    if view.state is CaseState.CANCELLED:
+        return tuple(fx.Cancel(attempt.worker, attempt.key, view.reason) for attempt in waiting)
+    return tuple(fx.Ask(attempt.worker, attempt.key) for attempt in waiting)
 
 
 def queue_again(view: CaseView) -> None:
@@ -275,7 +299,8 @@ def runs_removed(view: CaseView, host: str, fault: Fault | None) -> tuple[fx.Eff
         return ()
     view.tries += 1
     view.doing = Doing.RESTING
-    return (fx.Rest(fx.CASE, pause_s(view.tries)),)
+    alive = fault.kind == "run-alive" and view.state is CaseState.CANCELLED
+    return (*((fx.EndRuns(host),) if alive else ()), fx.Rest(fx.CASE, pause_s(view.tries)))
 
 
 def work_removed(view: CaseView, *, removed: bool) -> tuple[fx.Effect, ...]:

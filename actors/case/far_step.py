@@ -17,7 +17,17 @@ from messages.faults import Fault
 from messages.files import FetchFiles, FilesMoved, MoveFailed, PutFiles
 from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost, UnsubscribeHost
 from messages.interpretation import Interpretation, InterpretCase, PackCase, PackedCase, TakeAnswer
-from messages.jobs import JobExit, JobLaunched, JobObserved, JobSpec, LaunchFailed, LaunchJob, UnwatchJob, WatchJob
+from messages.jobs import (
+    JobExit,
+    JobLaunched,
+    JobObserved,
+    JobSpec,
+    KillJob,
+    LaunchFailed,
+    LaunchJob,
+    UnwatchJob,
+    WatchJob,
+)
 from messages.ledger import INTERPRETATION_SENT, NoteEvent, Write, WriteRefused, Written
 
 PACK = "actors.interpreter:pack_case"
@@ -107,6 +117,20 @@ class FarStep:
         """Nothing more is told of hosts."""
         for host in self._hosts.values():
             host.control.tell(UnsubscribeHost(self._owner.address))
+
+    def drop(self) -> None:
+        """Nothing more is done; a run that is under way on a host goes on there, and may be taken up again."""
+        self._asked_as = self._waits_for = ""
+        self.leave()
+        self._do(self._errand.drop())
+
+    def end(self, host: str, runs: Iterable[FarRun], reason: str) -> None:
+        """End whatever runs of these on that host: the case is cancelled."""
+        self.drop()
+        for run in {*runs, *self._errand.runs}:
+            if run.host == host and host in self._hosts:
+                order = KillJob(self._ask(), self._owner.address, self._key(run), self._run_dir(run), reason)
+                self._hosts[host].control.tell(order)
 
     def receive(self, message: object) -> bool:
         """False: the message is none of this step's."""

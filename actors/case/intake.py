@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from messages.ledger import CaseRow
-from messages.states import CaseState
+from messages.states import BeamState, CaseState
 
-ASKED_FOR = frozenset({CaseState.QUEUED, CaseState.RUNNING})
+ASKED_FOR = frozenset({CaseState.QUEUED, CaseState.RUNNING, CaseState.HELD})
+_BEGINS = frozenset({CaseState.QUEUED, CaseState.RUNNING})
+_UNDER_WAY = frozenset({BeamState.STAGED, BeamState.RUNNING, BeamState.ENDED, BeamState.COLLECTED})
+"""Of a beam of a held case: what was launched is brought to its end."""
 _TO_CLEAN = frozenset({CaseState.DONE, CaseState.CANCELLED})
 """Ended cases whose files are removed; a failed one keeps what a retry goes on from."""
 
@@ -18,6 +21,8 @@ class Intake:
     """The cases that have an actor now."""
 
     max_active: int
+    paused: bool = False
+    """An operator wants no further case to be begun."""
     active: set[str] = field(default_factory=set)
     _gave_up: set[str] = field(default_factory=set)
     """Cases whose actor ended a short while ago: if they are not clean, it did what it could."""
@@ -37,16 +42,27 @@ class Intake:
         self.active.discard(case)
         self._gave_up.add(case)
 
+    def wake(self, case: str) -> None:
+        """An operator's order concerns it: whatever is to be done for it is possible now."""
+        self._gave_up.discard(case)
+
     def look_again(self) -> None:
         """A while has passed: what could not be cleaned may be possible now."""
         self._gave_up.clear()
 
     def _wanted(self, row: CaseRow) -> bool:
-        if row.state in ASKED_FOR:
-            return True
+        if row.state is CaseState.HELD:
+            return any(beam.state in _UNDER_WAY for beam in row.beams)
+        if row.state in _BEGINS:
+            return row.started is not None or not self.paused
         return row.state in _TO_CLEAN and not row.cleaned and row.case not in self._gave_up
 
 
 def _urgency(row: CaseRow) -> int:
-    """Running before queued before cleaning; sorting keeps the ledger's order (priority, then age) within each."""
-    return {CaseState.RUNNING: 0, CaseState.QUEUED: 1}.get(row.state, 2)
+    """What runs (or is to be ended) before queued before cleaning.
+
+    Sorting keeps the ledger's order (priority, then age) within each.
+    """
+    if row.state is CaseState.CANCELLED and any(beam.state in _UNDER_WAY for beam in row.beams):
+        return 0
+    return {CaseState.RUNNING: 0, CaseState.HELD: 0, CaseState.QUEUED: 1}.get(row.state, 2)

@@ -82,6 +82,8 @@ class Beam:
     """Of the write under way."""
     waits: str = ""
     """Why it waits, as the scheduler says."""
+    forgiven: int = 0
+    """Attempts up to this number count against no budget."""
 
     @property
     def last(self) -> Attempt | None:
@@ -93,11 +95,11 @@ class Beam:
 
     @property
     def spoilt(self) -> tuple[Try, ...]:
-        """The attempts that are over without success, oldest first."""
+        """The attempts that are over without success and count, oldest first."""
         return tuple(
             Try(attempt.number, attempt.place, attempt.fault)
             for attempt in self.attempts
-            if attempt.state in (AttemptState.FAILED, AttemptState.WITHDRAWN)
+            if attempt.state in (AttemptState.FAILED, AttemptState.WITHDRAWN) and attempt.number > self.forgiven
         )
 
     @property
@@ -112,6 +114,7 @@ class CaseView:
 
     case: str
     state: CaseState | None = None
+    reason: str = ""
     priority: int = 0
     admitted: datetime | None = None
     source: CaseSource | None = None
@@ -138,6 +141,11 @@ class CaseView:
     work_removed: bool = False
     cleaned: bool = False
 
+    @property
+    def going(self) -> bool:
+        """New work may be begun for it."""
+        return self.state in (CaseState.QUEUED, CaseState.RUNNING)
+
     def input_of(self, beam: int) -> BeamInput | None:
         if self.interpretation is None:
             return None
@@ -156,6 +164,7 @@ def view_of(report: CaseReport, case: str, *, roomy: bool = True, tries: int = 0
     return CaseView(
         case=case,
         state=row.state,
+        reason=row.reason,
         priority=row.priority,
         admitted=row.admitted,
         source=row.source,
@@ -170,7 +179,7 @@ def view_of(report: CaseReport, case: str, *, roomy: bool = True, tries: int = 0
 
 
 def _beam(row: BeamRow, attempts: list[Attempt]) -> Beam:
-    beam = Beam(row.number, row.state, row.reason, sorted(attempts, key=lambda one: one.number))
+    beam = Beam(row.number, row.state, row.reason, sorted(attempts, key=lambda one: one.number), forgiven=row.forgiven)
     if beam.state is BeamState.INTERPRETED and not (beam.last and beam.last.open):
         # Not once more: where it waits at the scheduler since before a restart, a worker may be taking it right now.
         beam.returned = len(beam.attempts)

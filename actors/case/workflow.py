@@ -17,9 +17,9 @@ from actors.case.retry import RetryPolicy
 from actors.case.view import CaseView, Doing
 from messages.engine import EngineProfile
 from messages.faults import Blame, Fault
-from messages.ledger import MoveBeam, MoveCase, NoteEvent, NoteInterpretation, NoteVerdict, Record
+from messages.ledger import ExpectCase, MoveBeam, MoveCase, NoteEvent, NoteInterpretation, NoteVerdict, Record
 from messages.results import BeamResult, PublishCase
-from messages.states import BeamState, CaseState
+from messages.states import AttemptState, BeamState, CaseState
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,23 @@ def advance(view: CaseView, ways: Ways) -> tuple[fx.Effect, ...]:
         return ()
     if view.state in (CaseState.QUEUED, CaseState.RUNNING):
         return _work(view, ways)
+    if view.state is CaseState.HELD:
+        return _held(view, ways)
+    if view.state is CaseState.CANCELLED and not all(beam.settled for beam in view.beams.values()):
+        return beams.give_up(view)
     if view.state in (CaseState.DONE, CaseState.CANCELLED, CaseState.FAILED):
         return clean(view)
+    return _stop(view)
+
+
+def _held(view: CaseView, ways: Ways) -> tuple[fx.Effect, ...]:
+    """What was launched goes on to its verified end, nothing new is begun; then the case waits for its release."""
+    effects = beams.advance(view, ways.policy, ways.work_dir)
+    busy = any(beam.doing is not Doing.NOTHING for beam in view.beams.values())
+    return effects if busy else (*effects, *_stop(view))
+
+
+def _stop(view: CaseView) -> tuple[fx.Effect, ...]:
     view.doing = Doing.STOPPED
     return (fx.Stop(),)
 
@@ -88,11 +103,17 @@ def _interpreted(view: CaseView) -> tuple[fx.Effect, ...]:
     """The inputs made before are used again if they are whole; otherwise they are made, when there is room."""
     if view.interpretation is not None and not view.inputs_checked:
         view.doing = Doing.CHECKING
-        return (fx.CheckInputs(view.interpretation),)
+        return (fx.CheckInputs(view.interpretation, thorough=_given_back(view)),)
     if not view.roomy:
         return ()
     view.doing = Doing.INTERPRETING
     return (fx.Interpret(),)
+
+
+def _given_back(view: CaseView) -> bool:
+    """A worker gave a beam back before its launch: every byte of the inputs is looked at."""
+    last = [beam.last for beam in view.beams.values() if not beam.settled]
+    return any(attempt is not None and attempt.state is AttemptState.WITHDRAWN for attempt in last)
 
 
 def _started(view: CaseView) -> tuple[Record, ...]:
@@ -135,7 +156,9 @@ def _finish(view: CaseView, ways: Ways) -> tuple[fx.Effect, ...]:
         return _save(view, CaseState.DONE, (verdict, MoveCase(view.case, CaseState.DONE)))
     if not view.intent_noted:
         view.doing, view.goal = Doing.WRITING, None
-        return (fx.Save(fx.CASE, (NoteEvent(view.case, "case: is being published", ways.results_dir),)),)
+        # Refused once an operator has held or cancelled it: nothing is published behind their back.
+        still = ExpectCase(view.case, frozenset({CaseState.RUNNING}))
+        return (fx.Save(fx.CASE, (still, NoteEvent(view.case, "case: is being published", ways.results_dir))),)
     view.doing = Doing.PUBLISHING
     return (fx.Publish(_publication(view, ways)),)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -26,6 +26,7 @@ Conf = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 Case = Annotated[str, typer.Argument(metavar="CASE", help="Name of a case, or its beginning.")]
+Place = Annotated[str, typer.Argument(metavar="HOST[/GPU]", help="A host, or one GPU of it by index or UUID.")]
 
 
 @demo.callback()
@@ -177,6 +178,87 @@ def why(case: Case, conf: Conf = None, as_json: Json = False, debug: Debug = Fal
     from actors.cli.commands import explain
 
     explain(conf, case, as_json=as_json)
+
+
+def _give(kind: str, subject: str = "", argument: str = "", *, conf: Path | None, as_json: bool) -> NoReturn:
+    from actors.cli.ordering import order
+
+    raise typer.Exit(order(conf, kind, subject, argument, as_json=as_json))
+
+
+@app.command()
+def retry(
+    case: Case,
+    beam: Annotated[str, typer.Argument(metavar="[BEAM]", help="Only this beam.", show_default=False)] = "",
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Try failed or cancelled beams again with a fresh budget; good beams are kept."""
+    del debug
+    _give("retry", case, beam, conf=conf, as_json=as_json)
+
+
+@app.command()
+def cancel(case: Case, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """End what runs of a case; nothing more is done for it."""
+    del debug
+    _give("cancel", case, conf=conf, as_json=as_json)
+
+
+@app.command()
+def hold(case: Case, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Start nothing new for a case; what runs goes on to its end."""
+    del debug
+    _give("hold", case, conf=conf, as_json=as_json)
+
+
+@app.command()
+def release(case: Case, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Let a held case go on from where it was."""
+    del debug
+    _give("release", case, conf=conf, as_json=as_json)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def priority(
+    case: Case,
+    number: Annotated[str, typer.Argument(metavar="N", help="Higher runs first; 0 is usual.")],
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Say how urgent a case is."""
+    del debug
+    _give("priority", case, number, conf=conf, as_json=as_json)
+
+
+@app.command()
+def drain(place: Place, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Start nothing new on a host or GPU; what runs there goes on to its end."""
+    del debug
+    _give("drain", place, conf=conf, as_json=as_json)
+
+
+@app.command()
+def resume(place: Place, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Let a host or GPU take work again; failed runs are held against the GPU no more."""
+    del debug
+    _give("resume", place, conf=conf, as_json=as_json)
+
+
+@app.command()
+def pause(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Begin no further case anywhere; cases that were begun go on."""
+    del debug
+    _give("pause", conf=conf, as_json=as_json)
+
+
+@app.command()
+def unpause(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Begin cases again."""
+    del debug
+    _give("unpause", conf=conf, as_json=as_json)
 
 
 @app.command()

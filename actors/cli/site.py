@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -91,5 +92,6 @@ class Site:
             raise CommandError(
                 ExitCode.NOT_FOUND, f'{len(matching)} cases begin with "{name}".', "", remedy, "case-many"
             )
-        remedy = "mqi-actors cases lists them."
+        near = difflib.get_close_matches(name, [row.case for row in self.reader.cases()], 3, 0.5)
+        remedy = f"Did you mean {' or '.join(near)}?" if near else "mqi-actors cases lists them."
         raise CommandError(ExitCode.NOT_FOUND, f'There is no case "{name}".', "", remedy, "no-case")

@@ -29,7 +29,19 @@ from messages.jobs import (
     UnwatchJob,
     WatchJob,
 )
-from messages.ledger import REFUSED_FOR_GOOD, AttemptsReport, GetAttempts, NoteGpu, Record, Write, WriteRefused, Written
+from messages.ledger import (
+    REFUSED_FOR_GOOD,
+    AttemptsReport,
+    GetAttempts,
+    GetGpuRecord,
+    GpuRecordReport,
+    NoteGpu,
+    Record,
+    Write,
+    WriteRefused,
+    Written,
+)
+from messages.operators import PlacesChanged
 from messages.scheduling import (
     AttemptSettled,
     AttemptUnknown,
@@ -104,6 +116,7 @@ class GpuWorker(Actor):
         self.watch(self._scheduler)
         self._control.tell(SubscribeHost(self.address))
         self._ledger.tell(GetAttempts(self._request("recover"), self.address, self._home.worker))
+        self._ask_record()
         self._tell_standing(again=True)
         self.after(TICK_S, _Tick())
 
@@ -135,11 +148,21 @@ class GpuWorker(Actor):
                 return self._lease.change(message.key, now, facts.rested)
             case HostObserved():
                 return self._lease.host_seen(message, now)
-            case Up() | Exited() | GetWorker():
+            case PlacesChanged():
+                self._ask_record()
+            case GpuRecordReport() if self._pending.pop(message.request_id, ""):
+                return self._lease.recorded(message, now)
+            case Up() | Exited() | GetWorker() | GpuRecordReport():
                 pass
             case _:
                 self.log.warning(f"a GPU worker does not know {type(message).__name__}")
         return ()
+
+    def _ask_record(self) -> None:
+        """What stands against this GPU: asked at the start, and whenever an operator's order may have changed it."""
+        request_id = self._request("record")
+        home = self._home
+        self._ledger.tell(GetGpuRecord(request_id, self.address, home.host, self._index, home.gpu))
 
     # -- answers to what was asked by this incarnation; any other is stale
 
@@ -157,7 +180,8 @@ class GpuWorker(Actor):
                 final = message.fault.kind in REFUSED_FOR_GOOD
                 # a ledger that cannot be written says so itself, once for all who wait
                 self._note("WARNING" if final else "DEBUG", key, f"not written: {message.fault}")
-                return lease.change(key, now, lambda a: facts.write_refused(a, for_good=final))
+                stopped = message.fault.kind == "case-not-running"
+                return lease.change(key, now, lambda a: facts.write_refused(a, for_good=final, stopped=stopped))
             case FilesMoved():
                 self._moving.pop(key, None)
                 return lease.change(key, now, lambda a: facts.files_moved(a, message.files))

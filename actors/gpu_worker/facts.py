@@ -45,8 +45,13 @@ def written(attempt: Attempt) -> tuple[fx.Effect, ...]:
     return (fx.Report(attempt_report(attempt)),)
 
 
-def write_refused(attempt: Attempt, *, for_good: bool) -> tuple[fx.Effect, ...]:
-    """The ledger wrote nothing: the same again after a while, or what it holds is read."""
+def write_refused(attempt: Attempt, *, for_good: bool, stopped: bool = False) -> tuple[fx.Effect, ...]:
+    """The ledger wrote nothing: the same again after a while, or what it holds is read.
+
+    ``stopped``: an operator holds or has cancelled the case, so what was not launched is given back.
+    """
+    if stopped and attempt.before_launch:
+        attempt.handed_back = attempt.handed_back or "an operator stopped its case"
     if attempt.goal is None:
         attempt.kill_noted = False
     attempt.goal, attempt.doing = None, Doing.RESTING

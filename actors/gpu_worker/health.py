@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from messages.hosts import GpuLimits, GpuReading, GpusObserved, GpuState
+from messages.ledger import GpuRecordReport
 
 XID = "Xid "
 """A fault that begins so is the driver's word that the GPU is sick; any other says that it cannot be judged."""
@@ -13,7 +14,7 @@ XID = "Xid "
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``state`` is IDLE (healthy), UNKNOWN or QUARANTINED; BUSY is a matter of the lease."""
+    """``state`` is IDLE (healthy), UNKNOWN, QUARANTINED or DRAINING; BUSY is a matter of the lease."""
 
     state: GpuState
     reason: str = ""
@@ -131,6 +132,16 @@ class Record:
     _runs: list[tuple[str, bool]] = field(default_factory=list)
     """(key, blamed) of failed runs since the last good one, in order."""
     _good: deque[str] = field(default_factory=lambda: deque(maxlen=256))
+    _over: frozenset[str] = frozenset()
+    """Failed runs that count no more, as the ledger has it."""
+
+    def adopt(self, report: GpuRecordReport) -> None:
+        """What the ledger has: from before a restart, and what an operator's order forgave."""
+        self._over = report.over
+        self._good.extend(key for key in sorted(report.good) if key not in self._good)
+        known = dict.fromkeys(report.failed, False) | dict(self._runs) | dict.fromkeys(report.blamed, True)
+        over = report.over | frozenset(self._good)
+        self._runs = [(key, blamed) for key, blamed in known.items() if key not in over]
 
     def settled(self, key: str, *, good: bool, blame_gpu: bool) -> None:
         """A run's verdict; told again with ``blame_gpu`` when the same beam succeeded on another GPU.
@@ -141,6 +152,8 @@ class Record:
             if key not in self._good:
                 self._good.append(key)
                 self._runs.clear()
+            return
+        if key in self._over:
             return
         self._runs = [(known, blamed or (known == key and blame_gpu)) for known, blamed in self._runs]
         if key not in (known for known, _ in self._runs):

@@ -18,7 +18,7 @@ from actors.gpu_worker.records import REQUEST, proofs_of
 from actors.gpu_worker.reports import attempt_report
 from messages.engine import Progress
 from messages.hosts import GpuLimits, GpusObserved, GpuState, HostObserved, HostState
-from messages.ledger import AttemptRow, ExplainBeam, NoteProgress
+from messages.ledger import AttemptRow, ExplainBeam, GpuRecordReport, HaltRow, NoteProgress
 from messages.scheduling import BeamRequest
 from messages.states import OPEN_ATTEMPTS, AttemptState
 
@@ -55,6 +55,10 @@ class Lease:
     recovered: bool = False
     """The open attempts of the ledger are known; before, nothing is taken."""
     boot_id: str = ""
+    judged: bool = False
+    """What the ledger holds against the GPU is known; before, nothing is taken."""
+    halted: str = ""
+    """Why an operator wants nothing new here; empty: it may take work."""
     suspended: str = ""
     """Why the host cannot be used now; empty: it can."""
     attempts: dict[str, Attempt] = field(default_factory=dict)
@@ -81,6 +85,12 @@ class Lease:
     def health(self, now: float) -> Health:
         if self.suspended:
             return Health(GpuState.UNKNOWN, self.suspended)
+        if self.halted:
+            return Health(GpuState.DRAINING, self.halted)
+        return self._own_health(now)
+
+    def _own_health(self, now: float) -> Health:
+        """Of the GPU itself, whatever an operator wants."""
         if not self.asked:
             return GOOD
         judged = self.gpu.judge(now)
@@ -102,7 +112,7 @@ class Lease:
         health, holders, ahead = self.health(now), self.holders, self.next
         running = holders[0] if holders else None
         state, reason = health.state, health.reason
-        if not self.recovered:
+        if not self.ready:
             state, reason = GpuState.UNKNOWN, "its open attempts are being read from the ledger"
         elif health.good and running:
             state = GpuState.BUSY
@@ -113,9 +123,14 @@ class Lease:
             next=ahead.key if ahead else "",
             keys=tuple(self.attempts),
             free_mb=self.gpu.idle_mb if self.asked else None,
-            accepts=self.recovered and health.good and ahead is None and self._collecting <= MOST_COLLECTING,
+            accepts=self.ready and health.good and ahead is None and self._collecting <= MOST_COLLECTING,
             progress=running.log.fraction if running else 0.0,
         )
+
+    @property
+    def ready(self) -> bool:
+        """All that the ledger has of this GPU is known."""
+        return self.recovered and self.judged
 
     @property
     def _collecting(self) -> int:
@@ -125,7 +140,7 @@ class Lease:
 
     def refusal(self, request: BeamRequest, now: float) -> str:
         """Why this beam is not taken; empty: it is."""
-        if not self.recovered:
+        if not self.ready:
             return "its open attempts are still being read from the ledger"
         if self.next is not None:
             return f"{self.next.key} is staged already"
@@ -202,6 +217,13 @@ class Lease:
         self.gpu.observe(readings, leased=bool(self.holders), now=now)
         return self.tick(now)
 
+    def recorded(self, report: GpuRecordReport, now: float) -> tuple[fx.Effect, ...]:
+        """What the ledger holds against the GPU, and whether an operator wants nothing new here."""
+        self.judged = True
+        self.record.adopt(report)
+        self.halted = "; ".join(_halt(row) for row in report.halts)
+        return self.tick(now)
+
     def host_seen(self, host: HostObserved, now: float) -> tuple[fx.Effect, ...]:
         """How the host is. Runs of another boot than its own were ended by a reboot; a suspended one gets no work."""
         self.boot_id = host.boot_id or self.boot_id
@@ -231,7 +253,7 @@ class Lease:
             return ()
         if self._unfit_since is None:
             self._unfit_since = now
-        if now - self._unfit_since < self.gpu.limits.hand_back_s:
+        if not self.halted and now - self._unfit_since < self.gpu.limits.hand_back_s:
             return ()
         return facts.hand_back(ahead, reason)
 
@@ -271,9 +293,15 @@ class Lease:
 
     def _turn(self, attempt: Attempt, now: float) -> bool:
         """The GPU is free, healthy, large enough: this attempt may be launched."""
-        if not self.recovered or self.obstacle(attempt.request, now):
+        if not self.ready or self._obstacle(attempt, now):
             return False
         return not any(self._before(other, attempt) for other in self.attempts.values() if other is not attempt)
+
+    def _obstacle(self, attempt: Attempt, now: float) -> str:
+        """A launch that the ledger had before an operator wanted nothing new here still goes on."""
+        if attempt.state is AttemptState.LAUNCHING and self.halted and not self.suspended:
+            return "" if self._own_health(now).good else self.halted
+        return self.obstacle(attempt.request, now)
 
     def _before(self, other: Attempt, attempt: Attempt) -> bool:
         """Another attempt keeps this one from the GPU. Of several whose claims were not seen, the oldest goes first."""
@@ -282,3 +310,9 @@ class Lease:
         both_absent = other.claim is Claim.ABSENT and attempt.claim is Claim.ABSENT
         keys = list(self.attempts)
         return not both_absent or keys.index(other.key) < keys.index(attempt.key)
+
+
+def _halt(row: HaltRow) -> str:
+    where = "its host is" if "/" not in row.place else ""
+    since = row.at.astimezone().isoformat(sep=" ", timespec="minutes")
+    return " ".join(part for part in (where, f"drained by {row.user or 'nobody named'} since {since}") if part)

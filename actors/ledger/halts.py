@@ -40,13 +40,14 @@ def gpu_record(database: sqlite3.Connection, query: GetGpuRecord) -> GpuRecordRe
     here = {query.host, f"{query.host}/{query.index}"}
     values = {"worker": _worker(query.host, query.index), "gpu": query.gpu}
     runs = database.execute(q.GPU_FAILURES, values).fetchall()[::-1]
-    counted = [run for run in runs if not run["pardoned"]]
+    counted = [run for run in runs if not run["over"]]
     return GpuRecordReport(
         request_id=query.request_id,
         halts=tuple(row for row in halts(database) if row.place in here),
         failed=tuple(run["key"] for run in counted),
         blamed=frozenset(run["key"] for run in counted if run["blamed"]),
-        pardoned=frozenset(run["key"] for run in runs if run["pardoned"]),
+        over=frozenset(run["key"] for run in runs if run["over"]),
+        good=frozenset(row["key"] for row in database.execute(q.GPU_GOOD, values)),
     )
 
 

@@ -157,15 +157,20 @@ OPEN_ATTEMPTS_OF = (
 """The attempts that a worker is answerable for, oldest first."""
 
 GPU_FAILURES = (
-    "SELECT key, key IN (SELECT key FROM pardons) AS pardoned, "
+    "SELECT key, key IN (SELECT key FROM pardons) OR rowid < coalesce("
+    "(SELECT max(rowid) FROM attempts WHERE worker = :worker AND gpu = :gpu AND state = 'verified'), 0) AS over, "
     "CASE WHEN json_valid(evidence) THEN json_extract(evidence, '$.blame') IN ('engine', 'gpu') ELSE 1 END "
     'AND EXISTS (SELECT 1 FROM attempts AS good WHERE good."case" = run."case" AND good.beam = run.beam '
     "AND good.state = 'verified' AND (good.host, good.gpu) <> (run.host, run.gpu)) AS blamed "
-    "FROM attempts AS run WHERE worker = :worker AND gpu = :gpu AND state = 'failed' AND rowid > coalesce("
-    "(SELECT max(rowid) FROM attempts WHERE worker = :worker AND gpu = :gpu AND state = 'verified'), 0) "
+    "FROM attempts AS run WHERE worker = :worker AND gpu = :gpu AND state = 'failed' ORDER BY rowid DESC LIMIT 256"
+)
+"""Failed runs of a worker's GPU, newest first: which of them count no more, and which succeeded on another GPU."""
+
+GPU_GOOD = (
+    "SELECT key FROM attempts WHERE worker = :worker AND gpu = :gpu AND state = 'verified' "
     "ORDER BY rowid DESC LIMIT 256"
 )
-"""Failed runs of a worker's GPU since its last good one, newest first, and which of them succeeded on another GPU."""
+"""The latest good runs of a worker's GPU."""
 
 ADD_PARDONS = (
     "INSERT OR IGNORE INTO pardons (key) SELECT key FROM attempts AS run WHERE worker = :worker AND state = 'failed' "

@@ -22,14 +22,23 @@ from actors.scanner.rounds import Rounds
 from actors.scanner.scan import Scanned
 from actors.scanner.submission import Found, find_case_folder
 from actors.scanner.surveys import Surveys
-from actors.scanner.ticks import AskKnown, Round, Sync, Wake
+from actors.scanner.ticks import AskKnown, Round, Sync, Wake, Waking
 from actors.supervision import Actor, Context, TaskFailed, Timer
 from messages.address import Mailbox
 from messages.cases import AdmissionsMissed, FolderTaken, SubmitFolder
 from messages.compute import Computed, ComputeFailed
 from messages.engine import EngineProfile
-from messages.ledger import CasesReport, GetCases, GetKnownCases, KnownCasesReport, WriteRefused, Written
-from messages.operators import DiskState, SubscribeDisk
+from messages.ledger import (
+    CaseReport,
+    CasesReport,
+    GetCase,
+    GetCases,
+    GetKnownCases,
+    KnownCasesReport,
+    WriteRefused,
+    Written,
+)
+from messages.operators import CaseChanged, DiskState, SubscribeDisk
 from messages.states import CaseState
 
 SYNC_S = 60.0
@@ -80,8 +89,7 @@ class Scanner(Actor):
         )
         self._folders: dict[str, Folder] = {}
         self._agenda = Agenda()
-        self._wake: Timer | None = None
-        self._wake_at = float("inf")
+        self._waking = Waking(self.after, time.monotonic)
         self._rounds = Rounds(roots, marker)
         self._hints_asked = False
         self._full_timer: Timer | None = None
@@ -97,13 +105,15 @@ class Scanner(Actor):
             Scanned: self._scanned,
             Hinted: self._hint,
             Following: self._full_now,
-            NoHints: self._no_hints,
+            NoHints: lambda hints: self.log.info(describe(hints, self._interval_s)),
             Computed: self._surveyed,
             ComputeFailed: self._survey_failed,
             Written: self._written,
             WriteRefused: self._refused,
             SubmitFolder: self._submit,
             Found: self._found,
+            CaseChanged: self._ordered,
+            CaseReport: self._learn_case,
             DiskState: self._disk,
             TaskFailed: self._task_failed,
             Round: self._full_now,
@@ -134,12 +144,11 @@ class Scanner(Actor):
             self.after(_ASK_AGAIN_S, AskKnown())
 
     def _learn_known(self, report: KnownCasesReport) -> None:
-        if self._known:
-            return
-        self._known = True
-        self._cases.register.learn_known(report.cases)
-        self._cases.raise_known_alarms()
-        self._sync(Sync())
+        if not self._known:
+            self._known = True
+            self._cases.register.learn_known(report.cases)
+            self._cases.raise_known_alarms()
+            self._sync(Sync())
 
     def _sync(self, _message: Sync) -> None:
         self._ledger.tell(GetCases(self._name("sync"), self.address, _OF_INTEREST))
@@ -156,6 +165,14 @@ class Scanner(Actor):
             for order in self._orders:
                 self._submit(order)
         self._next_round()
+
+    def _ordered(self, order: CaseChanged) -> None:
+        """An operator's order: how the case stands now is asked at once."""
+        self._ledger.tell(GetCase(self._name("order"), self.address, order.case))
+
+    def _learn_case(self, report: CaseReport) -> None:
+        if report.row is not None and self._rounds.begun:
+            self._learn_rows(CasesReport(report.request_id, (report.row,)))
 
     # -- rounds over the roots
 
@@ -198,9 +215,6 @@ class Scanner(Actor):
             self._hints_asked = True
             roots = self._rounds.roots
             self.task("hints", lambda scope: follow(roots, found.folders, scope))
-
-    def _no_hints(self, hints: NoHints) -> None:
-        self.log.info(describe(hints, self._interval_s))
 
     # -- folders and their surveys
 
@@ -325,19 +339,13 @@ class Scanner(Actor):
         ]
 
     def _woken(self, _message: Wake) -> None:
-        self._wake, self._wake_at = None, float("inf")
+        self._waking.came()
         self._rounds.want(path for path in self._agenda.take(time.monotonic()) if path in self._folders)
         self._next_round()
         self._set_wake()
 
     def _set_wake(self) -> None:
-        soonest = self._agenda.soonest()
-        if soonest is None or soonest >= self._wake_at:
-            return
-        if self._wake is not None:
-            self._wake.cancel()
-        self._wake_at = soonest
-        self._wake = self.after(max(soonest - time.monotonic(), 0.0) + 0.001, Wake())
+        self._waking.set(self._agenda.soonest())
 
     def _disk(self, state: DiskState) -> None:
         self._cases.paused = "" if state.roomy else state.reason

@@ -108,7 +108,11 @@ class Book:
     def withdraw(self, case: str, beam: int, reply_to: Mailbox) -> tuple[Effect, ...]:
         """A case no longer wants a beam; answered unless a worker has it."""
         dropped = self._waiting.pop((case, beam), None)
-        if dropped is None and any(key.startswith(f"{case}/{beam}/") for key in self._given):
+        given = [key for key in self._given if key.startswith(f"{case}/{beam}/")]
+        for key in given:
+            # should its worker not take it, it does not wait again
+            self._given[key] = replace(self._given[key], request=None, reply_to=None)
+        if dropped is None and given:
             return ()
         cleared = (Alarmed(_alarm(case, beam)),) if dropped and dropped.alarmed else ()
         return (*cleared, Tell(reply_to, BeamWithdrawn(case, beam)))

@@ -222,5 +222,7 @@ class GpuRecordReport:
     """Keys of its runs that failed since the last good one and were not forgiven it, oldest first."""
     blamed: frozenset[str]
     """Those of ``failed`` whose beam succeeded on another GPU."""
-    pardoned: frozenset[str]
-    """Keys of failed runs that an operator's order forgave it."""
+    over: frozenset[str]
+    """Keys of failed runs that count no more: a good one followed, or an operator's order forgave them."""
+    good: frozenset[str]
+    """Keys of its latest good runs."""

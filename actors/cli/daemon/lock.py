@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import struct
+import time
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,9 @@ from types import TracebackType
 from actors.cli.failures import CommandError, ExitCode
 from messages.operators import Holder
 
+_COMMAND = b'{"command": true}'
+"""What a command writes that holds the lock for the moment in which it places an order."""
+_MOMENT_S = 5.0
 _FLOCK = struct.Struct("hhqqi0q")
 """``struct flock`` of 64-bit Linux: type, whence, start, length, pid."""
 
@@ -35,7 +39,8 @@ def holder(state_dir: Path) -> Holder | None:
         kind, _, _, _, pid = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
         if kind == fcntl.F_UNLCK:
             return None
-        return _told(os.pread(descriptor, 4096, 0), pid)
+        text = os.pread(descriptor, 4096, 0)
+        return None if _is_command(text) else _told(text, pid)
     finally:
         os.close(descriptor)
 
@@ -49,29 +54,49 @@ def _told(text: bytes, pid: int) -> Holder:
         return Holder(pid, "", None, "")
 
 
+def _is_command(text: bytes) -> bool:
+    """A command holds it for a moment, to place an order: that is no daemon."""
+    return text.startswith(_COMMAND)
+
+
 class StateLock:
     """Holds the state folder from ``with`` to its end. Raises CommandError (LOCKED) that says who has it.
 
     The process must not open the lock file a second time: closing any descriptor of it would drop the lock.
     """
 
-    def __init__(self, state_dir: Path, socket: Path) -> None:
-        self._path, self._socket = state_dir / "lock", socket
+    def __init__(self, state_dir: Path, socket: Path, *, command: bool = False) -> None:
+        self._path, self._socket, self._command = state_dir / "lock", socket, command
         self._since = datetime.now().astimezone().isoformat(timespec="seconds")
         self._descriptor = -1
 
     def __enter__(self) -> StateLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640)
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            self._take(descriptor)
+        except BaseException:
             os.close(descriptor)
-            if not isinstance(error, BlockingIOError | PermissionError):
-                raise
-            raise self._taken() from error
+            raise
         self._descriptor = descriptor
-        self.note(None)
+        if self._command:
+            os.pwrite(descriptor, _COMMAND, 0)
+        else:
+            self.note(None)
         return self
+
+    def _take(self, descriptor: int) -> None:
+        """A command's moment is waited for by a daemon that begins."""
+        deadline = time.monotonic() + (0.0 if self._command else _MOMENT_S)
+        while True:
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError) as error:
+                told = os.pread(descriptor, len(_COMMAND), 0)  # nothing yet: whoever has it has just got it
+                if time.monotonic() >= deadline or (told and not _is_command(told)):
+                    raise self._taken() from error
+                time.sleep(0.02)
+            else:
+                return
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -14,7 +14,18 @@ from messages.compute import Compute, Computed, ComputeFailed
 from messages.faults import Blame, Fault
 from messages.interpretation import InterpretCase
 from messages.jobs import RemoveRuns, RunsRemoved
-from messages.ledger import CaseReport, CasesReport, GetCase, GetCases, Write, WriteRefused, Written
+from messages.ledger import (
+    CaseReport,
+    CasesReport,
+    GetCase,
+    GetCases,
+    GetHalts,
+    HaltRow,
+    HaltsReport,
+    Write,
+    WriteRefused,
+    Written,
+)
 from messages.operators import AlarmCleared, AlarmRaised, DiskState, SubscribeDisk
 from messages.scheduling import AttemptUnknown, BeamWithdrawn, GetAttempt, QueueBeam, WaitReason, WithdrawBeam
 from messages.states import BeamState, CaseState
@@ -280,7 +291,7 @@ def test_an_unknown_message_is_no_reason_to_die(tmp_path: Path, log_lines: list[
 class Door:
     """Admission among probes."""
 
-    def __init__(self, most: int = 2) -> None:
+    def __init__(self, most: int = 2, halts: tuple[HaltRow, ...] = ()) -> None:
         self.ledger, self.cases, self.monitor, self.timers = Probe("ledger"), Probe("cases"), Probe(), VirtualTimers()
         self.admission = solo(
             Admission,
@@ -292,6 +303,7 @@ class Door:
             max_active=most,
         )
         self.admission.started()
+        self.tell(HaltsReport(self.ledger.all(GetHalts)[-1].request_id, halts))
 
     def tell(self, message: object) -> None:
         self.admission.receive(message)

@@ -16,11 +16,14 @@ from messages.faults import Blame, Fault
 from messages.files import FileProof
 from messages.hosts import GpuLimits
 from messages.jobs import JobExit, JobObserved, Observation
-from messages.ledger import AttemptRow, MoveAttempt, NoteEvent, OpenAttempt, Record
+from messages.ledger import AttemptRow, GpuRecordReport, MoveAttempt, NoteEvent, OpenAttempt, Record
 from messages.scheduling import AttemptReport, BeamRequest
 from messages.states import OPEN_ATTEMPTS, AttemptState
 
 BROKEN_LINK = Fault("the link is down", blame=Blame.HOST, kind="link")
+
+NO_RECORD = GpuRecordReport("", (), (), frozenset(), frozenset(), frozenset())
+"""Nothing stands against a GPU."""
 
 
 def a_request(beam: int = 1, attempt: int = 1, case: str = "case", memory_mb: int = 1000) -> BeamRequest:
@@ -102,6 +105,7 @@ class World:
         self.watched.clear()
         home = Home("gpu1", "slot-0", "gpu1/gpu-0")
         self.lease = Lease.of(home, 7, "/data", Progress(), GpuLimits(), asked=False)
+        self.do(self.lease.recorded(NO_RECORD, self.now))
         self.do(self.lease.recover(tuple(self.rows.values()), self.now))
 
     def run_beam(self, request: BeamRequest) -> bool:

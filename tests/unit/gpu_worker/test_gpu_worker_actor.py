@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -29,6 +29,7 @@ from messages.jobs import (
 from messages.ledger import (
     AttemptsReport,
     GetAttempts,
+    GetGpuRecord,
     MoveAttempt,
     NoteGpu,
     NoteProgress,
@@ -52,7 +53,7 @@ from messages.scheduling import (
 )
 from messages.states import AttemptState
 from tests.kit import Probe, VirtualTimers, solo, solo_mail
-from tests.unit.gpu_worker.lease_world import a_request, a_row, an_exit
+from tests.unit.gpu_worker.lease_world import NO_RECORD, a_request, a_row, an_exit
 
 M = TypeVar("M")
 KEY = "case/1/1"
@@ -108,6 +109,7 @@ class Bench:
 
     def recovered(self) -> Bench:
         self.tell(AttemptsReport(self.ledger.expect(GetAttempts).request_id, ()))
+        self.tell(replace(NO_RECORD, request_id=self.ledger.expect(GetGpuRecord).request_id))
         return self
 
     def order(self, kind: type[M], probe: Probe) -> M:

@@ -13,7 +13,7 @@ from actors.gpu_worker.lease import Lease
 from messages.engine import Progress
 from messages.hosts import GpuLimits, GpuProcess, GpuReading, GpusObserved, GpuState
 from messages.states import AttemptState
-from tests.unit.gpu_worker.lease_world import a_request
+from tests.unit.gpu_worker.lease_world import NO_RECORD, a_request
 
 UUID = "GPU-1"
 LIMITS = GpuLimits(temperature_c=90, cooled_by_c=5, stale_s=15, linger_s=10, hand_back_s=15)
@@ -128,6 +128,7 @@ def test_free_memory_is_what_is_free_without_us() -> None:
 
 def lease_of(watch: GpuWatch) -> Lease:
     lease = Lease(Home("gpu1", UUID, "gpu1/gpu-0"), 1, "/data", Progress(), watch)
+    lease.recorded(NO_RECORD, 0.0)
     lease.recover((), 0.0)
     return lease
 

@@ -151,12 +151,14 @@ def test_what_is_held_against_a_gpu_comes_from_its_runs(database: sqlite3.Connec
     assert record_of(database, good).failed == ()
     must(database, PardonGpu("h", 0), PardonGpu("h", 0))
     assert record_of(database, bad).failed == ()
-    assert record_of(database, bad).pardoned == {"c1/2/1", "c1/3/1"}
+    assert record_of(database, bad).over == {"c1/2/1", "c1/3/1"}
     assert what(database, "").count("gpu h/0: pardoned") == 1
     must(database, *failed_run("c1", 3, 2, bad))
     assert record_of(database, bad).failed == ("c1/3/2",)
     must(database, *good_run("c2", 2, 1, bad))
     assert record_of(database, bad).failed == ()
+    assert record_of(database, bad).over == {"c1/2/1", "c1/3/1", "c1/3/2"}
+    assert (record_of(database, bad).good, record_of(database, good).good) == ({"c2/2/1"}, {"c1/2/2"})
 
 
 def test_a_folders_name_stays_out_of_what_is_told_of_a_submission(database: sqlite3.Connection) -> None:

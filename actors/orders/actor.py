@@ -1,0 +1,249 @@
+"""Orders: carries out, one after the other, what operators ordered and the ledger holds without an outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from actors.documents.orders import DONE, NOTHING, OF_CASES, REFUSED, check_order, refused
+from actors.errors import MqiError
+from actors.orders import cases, places
+from actors.orders.decision import Decision
+from actors.supervision import Actor, Context
+from messages.address import Mailbox
+from messages.cases import FolderTaken, SubmitFolder
+from messages.ledger import (
+    REFUSED_FOR_GOOD,
+    CaseReport,
+    GetCase,
+    GetHalts,
+    GetOrders,
+    HaltsReport,
+    OrderRow,
+    OrdersReport,
+    Record,
+    SettleCommand,
+    Write,
+    WriteRefused,
+    Written,
+)
+from messages.operators import AlarmCleared, CaseChanged, OrderKind, OrderPlaced, PlacesChanged
+
+LOOK_S = 1.0
+"""Orders that were written into the ledger by a command itself, while the console was silent, are found within this."""
+SILENT_S = 30.0
+"""An answer that has not come for so long is lost: the order is begun again."""
+SUBMIT_S = 90.0
+WRITE_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Time to ask for orders."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    """An answer was waited for long enough."""
+
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """A pause after a refused write is over."""
+
+    order: str
+
+
+@dataclass(slots=True)
+class _Work:
+    """An order that is being carried out."""
+
+    order: OrderRow
+    waits_for: str = ""
+    """Request id of what was asked last; any other answer is stale."""
+    outcome: str = ""
+    """Once decided."""
+    settling: bool = False
+
+
+class Orders(Actor):
+    """An order is its own intent: it stands in the ledger until its outcome does; each of its steps may be repeated.
+
+    Decided by pure code on what the ledger holds; written with the condition that it holds that still; then those whom
+    it concerns are told to read the ledger; then settled. One after the other, for a release may follow a hold; only
+    submissions, which wait for the scanner, go on beside. ``workers``: addresses of all GPU workers that there are.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        ledger: Mailbox,
+        scanner: Mailbox,
+        admission: Mailbox,
+        monitor: Mailbox,
+        hosts: tuple[str, ...],
+        workers: Callable[[], Iterable[Mailbox]],
+    ) -> None:
+        super().__init__(context)
+        self._ledger, self._scanner, self._admission, self._monitor = ledger, scanner, admission, monitor
+        self._hosts, self._workers = hosts, workers
+        self._at_hand: dict[str, _Work] = {}
+        """By the order's id; one at most that is no submission."""
+        self._asked = 0
+        self._looking = ""
+
+    def started(self) -> None:
+        self._look()
+        self.after(LOOK_S, _Look())
+
+    def receive(self, message: object) -> None:
+        match message:
+            case OrderPlaced():
+                self._look()
+            case _Look():
+                self._look()
+                self.after(LOOK_S, message)
+            case OrdersReport():
+                self._found(message)
+            case CaseReport() | HaltsReport() | FolderTaken() | Written() | WriteRefused():
+                self._answered(message)
+            case _Lost() | _Begin():
+                self._begin_again(message)
+            case _:
+                self.log.warning(f"orders do not know {type(message).__name__}")
+
+    # -- what is to be done
+
+    def _look(self) -> None:
+        self._looking = self._name("look")
+        self._ledger.tell(GetOrders(self._looking, self.address))
+
+    def _found(self, report: OrdersReport) -> None:
+        """Submissions are begun, and the oldest of the others if none of them is at hand."""
+        if report.request_id != self._looking:
+            return
+        busy = any(work.order.kind != OrderKind.SUBMIT for work in self._at_hand.values())
+        for row in report.rows:
+            alone = row.kind != OrderKind.SUBMIT
+            if row.order in self._at_hand or (alone and busy):
+                continue
+            busy = busy or alone
+            self._at_hand[row.order] = _Work(row)
+            self._begin(self._at_hand[row.order])
+
+    def _begin(self, work: _Work) -> None:
+        order = work.order
+        try:
+            kind = check_order(order.kind, order.subject, order.argument)
+        except MqiError as error:
+            self._settle(work, f"{REFUSED}: {error.fault.what}")
+            return
+        request_id = self._expect(work, SUBMIT_S if kind is OrderKind.SUBMIT else SILENT_S)
+        if kind is OrderKind.SUBMIT:
+            self._scanner.tell(SubmitFolder(request_id, self.address, order.subject, order.argument == "partial"))
+        elif kind in OF_CASES:
+            self._ledger.tell(GetCase(request_id, self.address, order.subject))
+        else:
+            self._ledger.tell(GetHalts(request_id, self.address))
+
+    def _begin_again(self, message: _Lost | _Begin) -> None:
+        work = self._waiting(message.request_id) if isinstance(message, _Lost) else self._at_hand.get(message.order)
+        if work is None:
+            return
+        if work.settling:
+            self._settle(work, work.outcome)
+        else:
+            self._begin(work)
+
+    # -- answers; any but the one that is waited for is stale
+
+    def _waiting(self, request_id: str) -> _Work | None:
+        return next((work for work in self._at_hand.values() if work.waits_for == request_id), None)
+
+    def _answered(self, message: CaseReport | HaltsReport | FolderTaken | Written | WriteRefused) -> None:
+        work = self._waiting(message.request_id)
+        if work is None:
+            return
+        work.waits_for = ""
+        match message:
+            case CaseReport():
+                self._carry_out(work, cases.decide(work.order, message))
+            case HaltsReport():
+                self._carry_out(work, places.decide(work.order, message.rows, self._hosts))
+            case FolderTaken():
+                self._settle(work, _taken(message))
+            case Written():
+                self._written(work)
+            case WriteRefused():
+                self._refused(work, message)
+
+    def _carry_out(self, work: _Work, decision: Decision) -> None:
+        """Written first. Where things stand as ordered, those concerned are told all the same: a crash may have kept
+        it from them before."""
+        work.outcome = decision.outcome
+        if decision.records:
+            self._write(work, decision.records)
+            return
+        if not refused(decision.outcome):
+            self._tell_of(work.order)
+        self._settle(work, decision.outcome)
+
+    def _written(self, work: _Work) -> None:
+        if work.settling:
+            self._over(work)
+        else:
+            self._tell_of(work.order)
+            self._settle(work, work.outcome)
+
+    def _over(self, work: _Work) -> None:
+        del self._at_hand[work.order.order]
+        self._look()
+
+    def _refused(self, work: _Work, message: WriteRefused) -> None:
+        """More happened meanwhile: decided anew at once. A disk without room: after a while."""
+        if message.fault.kind == "case-changed":
+            self._begin(work)
+        elif message.fault.kind == "no-such-order":
+            self._over(work)
+        elif message.fault.kind in REFUSED_FOR_GOOD:
+            self._settle(work, f"{REFUSED}: {message.fault.what}")
+        else:
+            self.after(WRITE_PAUSE_S, _Begin(work.order.order))
+
+    def _settle(self, work: _Work, outcome: str) -> None:
+        work.outcome, work.settling = outcome, True
+        self._write(work, (SettleCommand(work.order.order, outcome),))
+
+    # -- telling
+
+    def _tell_of(self, order: OrderRow) -> None:
+        """Those concerned read the ledger: what they find there is what was ordered."""
+        if order.kind not in OF_CASES:
+            for listener in (self._admission, *self._workers()):
+                listener.tell(PlacesChanged())
+            return
+        for listener in (self._admission, self._scanner):
+            listener.tell(CaseChanged(order.subject))
+        if order.kind in (OrderKind.CANCEL, OrderKind.RETRY):
+            self._monitor.tell(AlarmCleared(f"case-failed:{order.subject}"))
+
+    def _write(self, work: _Work, records: tuple[Record, ...]) -> None:
+        self._ledger.tell(Write(self._expect(work), self.address, self.address.id, self.epoch, records))
+
+    def _expect(self, work: _Work, limit_s: float = SILENT_S) -> str:
+        work.waits_for = self._name(work.order.order)
+        self.after(limit_s, _Lost(work.waits_for))
+        return work.waits_for
+
+    def _name(self, what: str) -> str:
+        self._asked += 1
+        return f"{what}#{self.epoch}.{self._asked}"
+
+
+def _taken(message: FolderTaken) -> str:
+    if message.cases:
+        return f"{DONE}: {'; '.join((', '.join(message.cases), *message.sentences))}"
+    return f"{NOTHING}: {'; '.join(message.sentences) or 'no case was found there'}"
