@@ -153,12 +153,29 @@ def test_what_the_host_spoilt_spends_nothing() -> None:
     assert len(world.rows) == 4
 
 
+def test_inputs_that_cannot_be_staged_are_looked_at_and_made_again() -> None:
+    """They were whole when they were made; the worker that gives the beam back does not say what was wrong."""
+    world = World()
+    until(world, BeamState.INTERPRETED)
+    while 1 not in world.queued:
+        world.happen(world.pending[0])
+    world.take(1)
+    world.inputs, world.interpreted = False, 0
+    world.work("case/1/1", withdraw=True)
+    (check,) = [effect for effect in world.pending if isinstance(effect, fx.CheckInputs)]
+    assert check.thorough, "with the hashes"
+    world.settle()
+    assert world.interpreted == 1
+    assert world.state is CaseState.DONE
+    assert world.beams == {1: BeamState.DONE, 2: BeamState.DONE}
+
+
 def test_a_beam_that_is_spoilt_time_and_again_fails_in_the_end() -> None:
     world = World(numbers=(1,))
     for _ in range(6):
         world.work(until(world, BeamState.STAGED), withdraw=True)
-        if world.pending:
-            world.happen(world.pending[0])
+        for effect in list(world.pending):
+            world.happen(effect)
     world.settle()
     assert world.state is CaseState.FAILED
     assert "could not be run 6 times in a row: given back each time" in world.alarms[-1]
