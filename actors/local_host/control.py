@@ -144,7 +144,7 @@ class LocalControl(Actor):
         self.task(f"{type(order).__name__} {name}", work)
 
     def _answer(self, answer: Answer) -> None:
-        answer.reply_to.tell(answer.message)
+        answer.order.reply_to.tell(answer.message)
         if answer.watch is not None:
             self._order_watch(answer.watch)
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from actors.errors import MqiError
 from actors.jobs import GRACE_S, Started, Verdict
+from actors.jobs.ending import GIVE_UP_AFTER_S, Pressure, Seen, Step, not_ended
 from actors.local_host import looking, processes
-from messages.faults import Blame, Fault
 from messages.jobs import Observation
 
-GIVE_UP_AFTER_S = 25.0
-"""Longer than TERM, grace and KILL take; what lives then is stuck in the kernel."""
-_WRITES_EXIT_WITHIN_S = 3.0
 _POLL_S = 0.01
 
 
@@ -26,85 +23,48 @@ class Ending:
         self._run_dir = run_dir
         self._key = key
         self._boot_id = boot_id
-        self._grace_s = grace_s
-        self._begun = time.monotonic()
-        self._asked = False
-        """The wrapper was, to cancel."""
-        self._told = False
-        """The processes were, to end."""
+        self._pressure = Pressure(grace_s)
 
     def run(self, cancelled: Callable[[float], bool]) -> str:
         """Evidence that all are gone. Raises MqiError (kind ``kill-failed``) when that cannot be had.
 
         ``cancelled`` waits so many seconds and says whether to give up.
         """
-        verdict = self._look()
-        while not self._proven(verdict):
-            if time.monotonic() - self._begun > GIVE_UP_AFTER_S or cancelled(_POLL_S):
-                raise self._failed(verdict)
-            verdict = self._look()
-        return f"No process of the run is left. {verdict.evidence}"
+        begun = time.monotonic()
+        while True:
+            verdict = looking.look(self._run_dir, self._key, self._boot_id)
+            elapsed_s = time.monotonic() - begun
+            step = self._pressure.step(self._seen(verdict), elapsed_s)
+            if step is Step.PROVEN:
+                return f"No process of the run is left. {verdict.evidence}"
+            self._do(step)
+            if elapsed_s > GIVE_UP_AFTER_S or cancelled(_POLL_S):
+                raise not_ended(self._key, str(self._run_dir), verdict.evidence, self._members())
 
-    def _look(self) -> Verdict:
-        return looking.look(self._run_dir, self._key, self._boot_id)
-
-    def _proven(self, verdict: Verdict) -> bool:
-        """The run is over and nobody is left; else the next push towards it is given."""
-        match verdict.observation:
-            case Observation.ABSENT | Observation.UNKNOWN:
-                return self._forestall(verdict)
-            case Observation.RUNNING:
-                self._push()
-                return False
-            case _:
-                survivors = self._members()
-                processes.tell_all(survivors, signal.SIGKILL)
-                return verdict.released and not survivors
-
-    def _forestall(self, verdict: Verdict) -> bool:
-        """A run that did not begin is kept from beginning; the next look sees it voided."""
-        try:
-            if verdict.observation is Observation.ABSENT and not self._run_dir.is_dir():
-                return not self._members()
-            if verdict.observation is Observation.ABSENT or verdict.unbegun:
-                looking.void(self._run_dir)
-        except OSError:
-            return False
-        return False
-
-    def _push(self) -> None:
-        """The wrapper is asked once; without one, or when it takes too long, the processes are told themselves."""
+    def _seen(self, verdict: Verdict) -> Seen:
         started = looking.read_started(self._run_dir)
-        if started is None:
-            return  # it is just beginning: the next look knows more
-        patience = self._grace_s
-        if self._wrapper_lives(started):
-            patience += _WRITES_EXIT_WITHIN_S
-            if not self._asked:
-                self._asked = True
-                processes.tell_all([started.pid], signal.SIGUSR2)
-        elif not self._told:
-            self._told = True
-            processes.tell_all(self._members(), signal.SIGTERM)
-        if time.monotonic() - self._begun > patience:
-            processes.tell_all(self._members(), signal.SIGKILL)
+        wrapper = started is not None and self._lives(started)
+        running = verdict.observation is Observation.RUNNING
+        left = None if running else tuple(self._members())  # the costly question, and no proof while it runs
+        return Seen(verdict, self._run_dir.is_dir(), started is not None, wrapper, left)
 
-    def _wrapper_lives(self, started: Started) -> bool:
-        return started.boot_id == self._boot_id and processes.alive(started.pid, started.start_ticks)
+    def _lives(self, wrapper: Started) -> bool:
+        return wrapper.boot_id == self._boot_id and processes.alive(wrapper.pid, wrapper.start_ticks)
+
+    def _do(self, step: Step) -> None:
+        match step:
+            case Step.VOID:
+                with contextlib.suppress(OSError):  # the next look tells
+                    looking.void(self._run_dir)
+            case Step.ASK:
+                started = looking.read_started(self._run_dir)
+                processes.tell_all([started.pid] if started else [], signal.SIGUSR2)
+            case Step.TERM:
+                processes.tell_all(self._members(), signal.SIGTERM)
+            case Step.KILL:
+                processes.tell_all(self._members(), signal.SIGKILL)
 
     def _members(self) -> frozenset[int]:
         started = looking.read_started(self._run_dir)
         same_boot = started is not None and started.boot_id == self._boot_id
         return processes.members(self._run_dir, looking.read_engine(self._run_dir) if same_boot else None)
-
-    def _failed(self, verdict: Verdict) -> MqiError:
-        left = ", ".join(map(str, sorted(self._members()))) or "unknown"
-        return MqiError(
-            Fault(
-                what=f"Run {self._key} cannot be proven ended: {verdict.evidence} Processes left: {left}.",
-                where=str(self._run_dir),
-                remedy="What ignores KILL is stuck in the driver or on a disk: look at dmesg; a reboot ends it.",
-                blame=Blame.HOST,
-                kind="kill-failed",
-            )
-        )

@@ -67,8 +67,8 @@ def void(run_dir: Path) -> bool:
     disk is full): then nothing is certain.
     """
     claim = run_dir / "claim"
-    with contextlib.suppress(FileExistsError), effect("launch.void"):
-        claim.mkdir()
+    with contextlib.suppress(FileExistsError):
+        claim.mkdir()  # an empty claim is one of nobody: whoever looks voids it
     with _opened(claim / "lock", os.O_RDWR | os.O_CREAT) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -79,7 +79,7 @@ def void(run_dir: Path) -> bool:
                 raise
         if _exists(claim / "started.json"):
             return False
-        with _opened(claim / "void", os.O_WRONLY | os.O_CREAT) as mark:
+        with effect("launch.void"), _opened(claim / "void", os.O_WRONLY | os.O_CREAT) as mark:
             os.fsync(mark)
     return True
 

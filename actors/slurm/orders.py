@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import check_path
+from actors.jobs.orders import Answer, Order, gone, launched, refused, removed
 from actors.jobs.places import below
 from actors.slurm.cluster import Cluster
 from actors.slurm.ending import Ending
@@ -15,29 +16,11 @@ from actors.slurm.shell import ShellError
 from actors.slurm.submitting import Unclear, submit
 from actors.supervision import TaskScope
 from messages.faults import Blame, Fault
-from messages.jobs import (
-    JobGone,
-    JobLaunched,
-    KillFailed,
-    KillJob,
-    LaunchFailed,
-    LaunchJob,
-    RemoveRuns,
-    RunsRemoved,
-    WatchJob,
-)
+from messages.jobs import KillJob, LaunchJob, RemoveRuns
 
-Order = LaunchJob | KillJob | RemoveRuns
+__all__ = ["Answer", "Order", "Undone", "carry_out"]
+
 _REMOVED_WITHIN_S = 120.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """From the task to the actor: the order, its answer, and what is to be watched from now on."""
-
-    order: Order
-    message: JobLaunched | LaunchFailed | JobGone | KillFailed | RunsRemoved
-    watch: WatchJob | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,35 +48,22 @@ def carry_out(order: Order, cluster: Cluster, options: SlurmOptions, scope: Task
     except ShellError as lost:
         return Undone(order, lost.fault, shell_lost=True)
     except MqiError as error:
-        return Answer(order, _refusal(order, error.fault))
-
-
-def _refusal(order: Order, fault: Fault) -> LaunchFailed | KillFailed | RunsRemoved:
-    match order:
-        case LaunchJob(request_id, _, job):
-            return LaunchFailed(request_id, job.key, fault)
-        case KillJob():
-            return KillFailed(order.request_id, order.key, fault)
-        case RemoveRuns():
-            return RunsRemoved(order.request_id, fault)
+        return refused(order, error.fault)
 
 
 def _launch(order: LaunchJob, cluster: Cluster, options: SlurmOptions) -> Answer:
-    job = order.job
     with effect("launch.start"):
-        evidence = submit(job, cluster, options)
-    launched = JobLaunched(order.request_id, job.key, evidence)
-    return Answer(order, launched, WatchJob(order.reply_to, job.key, job.run_dir))
+        evidence = submit(order.job, cluster, options)
+    return launched(order, evidence)
 
 
 def _kill(order: KillJob, cluster: Cluster, scope: TaskScope) -> Answer:
-    evidence = Ending(cluster, below(cluster.workspace, order.run_dir), order.key).run(scope.wait)
-    return Answer(order, JobGone(order.request_id, order.key, evidence))
+    return gone(order, Ending(cluster, below(cluster.workspace, order.run_dir), order.key).run(scope.wait))
 
 
 def _remove(order: RemoveRuns, cluster: Cluster) -> Answer:
     faults = [fault for path in order.paths if (fault := _removed(path, cluster)) is not None]
-    return Answer(order, RunsRemoved(order.request_id, faults[0] if faults else None))
+    return refused(order, faults[0]) if faults else removed(order)
 
 
 def _removed(path: str, cluster: Cluster) -> Fault | None:

@@ -1,10 +1,11 @@
-"""What is done for one request about a run, in a task of its own, and its answer."""
+"""What is done for one request about a run on a host, in a task of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from actors.errors import MqiError
+from actors.jobs.orders import Answer, Order, gone, launched, refused, removed
 from actors.jobs.places import below
 from actors.ssh_connection.ending import Ending
 from actors.ssh_connection.launching import launch
@@ -13,28 +14,9 @@ from actors.ssh_connection.removing import remove_runs
 from actors.ssh_connection.troubles import LinkError
 from actors.supervision import TaskScope
 from messages.faults import Fault
-from messages.jobs import (
-    JobGone,
-    JobLaunched,
-    KillFailed,
-    KillJob,
-    LaunchFailed,
-    LaunchJob,
-    RemoveRuns,
-    RunsRemoved,
-    WatchJob,
-)
+from messages.jobs import KillJob, LaunchJob, RemoveRuns
 
-Order = LaunchJob | KillJob | RemoveRuns
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """From the task to the actor: the order, its answer, and what is to be watched from now on."""
-
-    order: Order
-    message: JobLaunched | LaunchFailed | JobGone | KillFailed | RunsRemoved
-    watch: WatchJob | None = None
+__all__ = ["Answer", "Order", "Undone", "carry_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +32,14 @@ def carry_out(order: Order, remote: Remote, scope: TaskScope) -> Answer | Undone
     try:
         match order:
             case LaunchJob():
-                return _launch(order, remote)
+                return launched(order, launch(order.job, remote))
             case KillJob():
-                return _kill(order, remote, scope)
+                run_dir = below(remote.workspace, order.run_dir)
+                return gone(order, Ending(remote, run_dir, order.key).run(scope.wait))
             case RemoveRuns():
-                return _remove(order, remote)
+                remove_runs(remote, order.paths)
+                return removed(order)
     except LinkError as error:
         return Undone(order, error.fault)
-
-
-def _launch(order: LaunchJob, remote: Remote) -> Answer:
-    job = order.job
-    try:
-        evidence = launch(job, remote)
-    except LinkError:
-        raise
     except MqiError as error:
-        return Answer(order, LaunchFailed(order.request_id, job.key, error.fault))
-    launched = JobLaunched(order.request_id, job.key, evidence)
-    return Answer(order, launched, WatchJob(order.reply_to, job.key, job.run_dir))
-
-
-def _kill(order: KillJob, remote: Remote, scope: TaskScope) -> Answer:
-    try:
-        run_dir = below(remote.workspace, order.run_dir)
-        evidence = Ending(remote, run_dir, order.key).run(scope.wait)
-    except LinkError:
-        raise
-    except MqiError as error:
-        return Answer(order, KillFailed(order.request_id, order.key, error.fault))
-    return Answer(order, JobGone(order.request_id, order.key, evidence))
-
-
-def _remove(order: RemoveRuns, remote: Remote) -> Answer:
-    try:
-        remove_runs(remote, order.paths)
-    except LinkError:
-        raise
-    except MqiError as error:
-        return Answer(order, RunsRemoved(order.request_id, error.fault))
-    return Answer(order, RunsRemoved(order.request_id))
+        return refused(order, error.fault)
