@@ -13,6 +13,7 @@ import argparse
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -36,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, words in POINTS.items():
             print(f"{name}\n    {words}")
         return 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it started
     folder = Path(tempfile.mkdtemp(prefix="mqi-faults-"))
     with ExitStack() as stack:
         wrong = _sweep(given, folder, stack)
@@ -91,6 +93,8 @@ def _wanted(order: Order, words: Sequence[str]) -> bool:
 
 
 def _tell(number: int, made: Made) -> None:
+    if number % 25 == 0:
+        print(f"  {number} …", flush=True)
     if made.problems:
         print(f"  run {number}: {made.order} ({made.seconds:.0f} s, kept in {made.folder})")
         for text in made.problems:

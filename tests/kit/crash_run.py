@@ -8,28 +8,20 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, closing, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
+from actors.ledger import Reader, open_store
+from actors.ledger.commit import commit
+from messages.ledger import OrderCommand, Write
+from messages.operators import OrderKind
 from messages.states import CaseState
-from tests.kit.crash_site import CASES, CrashSite
-from tests.kit.daemon import Daemon, until
+from tests.kit.crash_site import Blow, CrashSite
+from tests.kit.daemon import ENDED, Daemon, until
 
-LIMIT_S = 60.0
+LIMIT_S = 240.0
 _POLL_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Blow:
-    """At the ``nth`` passing of a point in one process: SIGKILL for the daemon, or, with ``cut``, all links cut."""
-
-    point: str
-    nth: int = 1
-    cut: bool = False
-
-    def __str__(self) -> str:
-        return f"{'cut' if self.cut else 'kill'} at {self.point}#{self.nth}"
 
 
 def ran(site: CrashSite, blows: Sequence[Blow] = ()) -> None:
@@ -38,17 +30,16 @@ def ran(site: CrashSite, blows: Sequence[Blow] = ()) -> None:
     A cut is called for by the daemon that runs; a blow whose point is not passed is no blow: ask ``site.struck()``.
     Raises AssertionError when not all cases end and are cleaned in time, or the daemon ends by itself.
     """
-    waiting = list(blows)
-    daemon = Daemon(site.site)
+    daemon, first = Daemon(site.site), site.workload.first
+    waiting = [*([first] if first else []), *blows]
     with cutter(site) as line, ExitStack() as stack:
         stack.push(daemon.__exit__)
         _launch(daemon, site, waiting, line)
         deadline = time.monotonic() + LIMIT_S
         while not _over(site, daemon):
-            assert time.monotonic() < deadline, (
-                f"not over in {LIMIT_S:.0f} s: {daemon.rows()}\n{daemon.output()[-4000:]}"
-            )
+            assert time.monotonic() < deadline, f"not over in {LIMIT_S:.0f} s:\n{daemon.output()[-4000:]}"
             if _fell(daemon):
+                _meanwhile(site)
                 _launch(daemon, site, waiting, line)
             time.sleep(_POLL_S)
         while daemon.stop() == -signal.SIGKILL:  # the blow fell as it stopped
@@ -60,6 +51,7 @@ def ran(site: CrashSite, blows: Sequence[Blow] = ()) -> None:
 
 def _launch(daemon: Daemon, site: CrashSite, waiting: list[Blow], line: Path) -> None:
     """Start it with the next blow in wait for it."""
+    site.lives += 1
     daemon.environment = {"MQI_CRASH_NOTES": str(site.notes)}
     if waiting:
         blow = waiting.pop(0)
@@ -67,6 +59,25 @@ def _launch(daemon: Daemon, site: CrashSite, waiting: list[Blow], line: Path) ->
         if blow.cut:
             daemon.environment["MQI_CRASH_CALL"] = str(line)
     daemon.launch()
+
+
+def _meanwhile(site: CrashSite) -> None:
+    """What happens while the daemon is down after the workload's own blow."""
+    if site.lives > 1:
+        return
+    if site.workload.cancelled:
+        _cancel_all(site.site.ledger)
+    if site.workload.claimed:
+        for staged in site.site.workspace.glob("*/*/*/in"):
+            (staged.parent / "claim").mkdir()
+
+
+def _cancel_all(ledger: Path) -> None:
+    """As the command does it while the daemon is down: the orders are in the ledger, and wait for it."""
+    orders = tuple(OrderCommand(f"order-{row.case}", OrderKind.CANCEL, row.case) for row in Reader(ledger).cases())
+    with closing(open_store(ledger)) as database:
+        done = commit(database, [Write("orders", None, "test", 1, orders)], {}, datetime.now(UTC).isoformat())
+    assert done.faults == (None,), done.faults
 
 
 def _fell(daemon: Daemon) -> bool:
@@ -99,10 +110,13 @@ def _over(site: CrashSite, daemon: Daemon) -> bool:
         rows = daemon.rows()
     except Exception:  # the ledger is just being made
         return False
-    done = [row for row in rows.values() if row.state is CaseState.DONE and row.cleaned]
-    failed = [row for row in rows.values() if row.state in (CaseState.FAILED, CaseState.CANCELLED)]
-    assert not failed, f"a case failed:\n{daemon.output()[-4000:]}"
-    return len(done) == CASES and bool(list((site.site.state / "backups").glob("ledger-*.sqlite")))
+    work = site.workload
+    wanted = CaseState.CANCELLED if work.cancelled else CaseState.DONE
+    others = [row.case for row in rows.values() if row.state in ENDED - {wanted}]
+    assert len(others) <= work.alarmed, f"cases that ended otherwise: {others}\n{daemon.output()[-4000:]}"
+    over = [row for row in rows.values() if row.state is wanted and row.cleaned]
+    backed_up = list((site.site.state / "backups").glob("ledger-20*.sqlite"))
+    return len(over) == len(work.beams) and bool(backed_up) and (not work.alarmed or bool(others and site.told()))
 
 
 @contextmanager

@@ -5,19 +5,34 @@ from __future__ import annotations
 import random
 import shutil
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.kit.crash_checks import Outcome, outcome, problems
-from tests.kit.crash_run import Blow, ran
-from tests.kit.crash_site import Stock, Workload, crash_site
+from tests.kit.crash_run import ran
+from tests.kit.crash_site import Blow, Stock, Workload, crash_site
 
 HERE, FAR_AWAY = Workload("local"), Workload("ssh", ssh=True)
 LOCAL_INTERPRETER, SSH_INTERPRETER = Workload("local, far", far=True), Workload("ssh, far", ssh=True, far=True)
-WORKLOADS = (HERE, FAR_AWAY, LOCAL_INTERPRETER, SSH_INTERPRETER)
+
+
+def _rarer(host: str, *, ssh: bool) -> Iterator[Workload]:
+    """What is passed only in a life after another, or when somebody orders it."""
+    yield Workload(f"{host}, interpreted again", ssh, first=Blow("interpret.rename:after"))
+    yield Workload(f"{host}, cancelled as it runs", ssh, beams=(1,), first=Blow("launch.start:after"), cancelled=True)
+    yield Workload(f"{host}, cancelled unlaunched", ssh, beams=(1,), first=Blow("launch.start:before"), cancelled=True)
+
+
+WORKLOADS = (
+    *(HERE, FAR_AWAY, LOCAL_INTERPRETER, SSH_INTERPRETER),
+    *_rarer("local", ssh=False),
+    *_rarer("ssh", ssh=True),
+    Workload("local, claimed only", beams=(1,), first=Blow("launch.start:before"), claimed=True),
+    Workload("local, alarms told", beams=(1,), alarmed=True),
+    Workload("local, old ledger", old=True),
+)
 """Those that come later are struck only where a point is not passed in an earlier one of the same kind of host."""
 OFTEN = 4
 """Commits, and commands on a host, are each something else: so many times more of them are struck than of others."""
@@ -97,7 +112,7 @@ def make(folder: Path, stock: Stock, order: Order, undisturbed: Outcome) -> Made
             found = problems(site, undisturbed)
         except Exception as error:  # whatever it is, the next run is made
             found = [f"{type(error).__name__}: {error}"]
-        struck = len(site.struck())
+        struck = len(site.struck()) - (order.workload.first is not None)
     if not found:
         shutil.rmtree(folder)
     return Made(order, struck, tuple(found), time.monotonic() - began, folder)
@@ -121,10 +136,8 @@ def make_all(
         tell(number, made)
         return made
 
-    with ThreadPoolExecutor(jobs) as pool:
+    pool = ThreadPoolExecutor(jobs)
+    try:
         return list(pool.map(one, enumerate(orders, start=1)))
-
-
-def passed_points(made: Iterable[Made]) -> Counter[str]:
-    """Points at which a blow fell, of runs with one blow."""
-    return Counter(one.order.blows[0].point for one in made if one.struck)
+    finally:
+        pool.shutdown(cancel_futures=True)  # who interrupts waits for the runs that are under way, not for all
