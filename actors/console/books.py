@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from threading import BoundedSemaphore
@@ -37,7 +37,7 @@ class LedgerReader(Protocol):
     def hosts(self) -> tuple[HostRow, ...]: ...
     def gpus(self) -> tuple[GpuRow, ...]: ...
     def alarms(self) -> tuple[AlarmRow, ...]: ...
-    def counts(self) -> dict[CaseState, int]: ...
+    def counts(self) -> Mapping[CaseState, int]: ...
 
 
 class Books:

@@ -40,6 +40,10 @@ class Client:
         """Facts of the process, alarms, machine and disks."""
         return self._ask("GET", "/api/status", 5.0)
 
+    def overview(self) -> dict[str, Any]:
+        """Everything at a glance, as it was seen last."""
+        return self._ask("GET", "/api/overview", 5.0)
+
     def stop(self) -> dict[str, Any]:
         return self._ask("POST", "/api/stop", 5.0)
 

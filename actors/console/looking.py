@@ -47,14 +47,17 @@ class Health:
 
 
 class Look:
-    """For one thread. ``facts``: of the process; ``health``: the monitor's last word; ``clean``: takes names out."""
+    """For one thread.
+
+    ``facts``: of the daemon, None: there is none; ``health``: the monitor's last word; ``clean``: takes names out.
+    """
 
     def __init__(
         self,
         reader: LedgerReader,
         ledger: Path,
         *,
-        facts: Callable[[], dict[str, Any]],
+        facts: Callable[[], dict[str, Any] | None],
         health: Callable[[], Health | None],
         configured: Sequence[tuple[str, str]],
         clean: Callable[[str], str],
@@ -131,15 +134,16 @@ class Look:
     def _document(self, now: datetime, health: Health | None) -> dict[str, Any]:
         assert self._today is not None
         facts = self._facts()
+        live = {**facts, **(health_document(health.report) if health else {})} if facts else None
         status = status_document(
-            Holder(facts["pid"], facts["since"], facts["boot"], facts["socket"]),
-            {**facts, **(health_document(health.report) if health else {})},
+            Holder(facts["pid"], facts["since"], facts["boot"], facts["socket"]) if facts else None,
+            None if facts and facts.get("silent") else live,
             counts=self._reader.counts(),
             configured=self._configured,
             hosts=self._reader.hosts(),
             gpus=self._reader.gpus(),
             alarms=self._reader.alarms(),
-            boot=facts["boot"],
+            boot=facts["boot"] if facts else None,
         )
         return overview_document(
             status,

@@ -113,7 +113,8 @@ def _coloured(share: NDArray[np.float64]) -> NDArray[np.uint8]:
         edge[:, 1:] |= inside[:, 1:] != inside[:, :-1]
         edge[1:] |= inside[1:] != inside[:-1]
         colours[edge] = 0.35 * colours[edge] + 0.65 * 255.0
-    return colours.round().astype(np.uint8)
+    drawn: NDArray[np.uint8] = colours.round().astype(np.uint8)
+    return drawn
 
 
 def png(picture: NDArray[np.uint8]) -> bytes:
