@@ -23,12 +23,13 @@ def schema_version(database: sqlite3.Connection) -> int | None:
     return None if row is None else int(row[0])
 
 
-def refuse_newer(version: int, path: Path) -> None:
-    """MqiError when a later version of this program wrote the file."""
+def refuse_newer(version: int, path: Path, last: Path | None = None) -> None:
+    """MqiError when a later version of this program wrote the file; ``last``: the newest backup that this one reads."""
     if version > SCHEMA_VERSION:
         raise refused(
             f"The ledger has version {version} of its tables; this program knows up to {SCHEMA_VERSION}.",
             kind="ledger-newer",
             where=str(path),
-            remedy="Run the newer program, or restore a backup that this one made.",
+            remedy="Start the newer program again, or go back to the last backup that this one can read: "
+            + (f"mqi-actors restore {last}" if last else "there is none"),
         )

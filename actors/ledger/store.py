@@ -108,7 +108,8 @@ def _examine(path: Path, backups: Path) -> None:
         raise damaged(path, backups, "; ".join(" ".join(text.split()) for text in findings))
     if version is None or version < 1:
         raise damaged(path, backups, "it has no tables of ours")
-    refuse_newer(version, path)
+    if version > SCHEMA_VERSION:
+        refuse_newer(version, path, newest_backup(backups))
 
 
 def _migrate(database: sqlite3.Connection, path: Path, backups: Path) -> None:

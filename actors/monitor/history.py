@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from messages.hosts import HostState
 from messages.states import AttemptState, BeamState, CaseState
 
-_ORDERS = frozenset(
+ORDERS = frozenset(
     {
         "retry",
         "cancel",
@@ -24,7 +24,7 @@ _ORDERS = frozenset(
         "stop",
     }
 )
-_VERDICTS = frozenset({"accepted", "review", "suspect"})
+VERDICTS = frozenset({"accepted", "review", "suspect"})
 _CASE = re.compile(r"case: (?:\w+ → )?(\w+)(?:, admitted)?$")
 _BEAM = re.compile(r"beam \d+: \w+ → (\w+)$")
 _ATTEMPT = re.compile(r"beam \d+ attempt \d+: (?:\w+ → )?(\w+)$")
@@ -53,12 +53,18 @@ def tally_of(happened: str) -> Tally | None:
 
 
 _COUNTED: tuple[tuple[str, re.Pattern[str], frozenset[str] | None], ...] = (
-    ("verdict", _VERDICT, _VERDICTS),
+    ("verdict", _VERDICT, VERDICTS),
     ("case", _CASE, frozenset(CaseState)),
     ("beam", _BEAM, frozenset(BeamState)),
     ("attempt", _ATTEMPT, frozenset(AttemptState)),
     ("link-loss", _HOST, None),
     ("alarm", _ALARM, None),
-    ("order", _ORDER, _ORDERS),
+    ("order", _ORDER, ORDERS),
 )
 """Hosts are those of the configuration, kinds of alarm those of the program."""
+
+KNOWN: tuple[tuple[str, frozenset[str]], ...] = tuple(
+    (what, allowed) for what, _, allowed in _COUNTED if allowed is not None
+)
+"""What is counted under labels that are known beforehand: they are told from the start, as 0, for an increase from
+nothing is none to Prometheus."""

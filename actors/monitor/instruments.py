@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from actors.monitor.clock import Jumps, synchronised
 from actors.monitor.fleet import Fleet
 from actors.monitor.gpu_use import GpuUse
-from actors.monitor.history import tally_of
+from actors.monitor.history import KNOWN, tally_of
 from actors.monitor.meters import Meters
 from actors.supervision import ActorStatus
 from messages.hosts import GpuReading, GpuState, HostState
@@ -56,6 +56,9 @@ class Instruments:
         self._meters = Meters()
         self._meters.set("mqi_build_info", 1, version)
         self._meters.set("mqi_start_number", start)
+        for what, labels in KNOWN:
+            for label in labels:
+                self._meters.count(_COUNTED[what], 0, label)
         self._use = GpuUse()
         self._jumps = Jumps()
         self._facts: LedgerFacts | None = None
@@ -143,6 +146,7 @@ class Instruments:
     def _hosts(self, fleet: Fleet) -> None:
         self._meters.clear("mqi_host_up", "mqi_host_workspace_free_bytes")
         for host in fleet.hosts.values():
+            self._meters.count("mqi_link_losses", 0, host.host)
             self._meters.set("mqi_host_up", float(host.state is not HostState.SUSPENDED), host.host)
             if host.free_gb is not None:
                 self._meters.set("mqi_host_workspace_free_bytes", host.free_gb * GB, host.host)
@@ -176,6 +180,7 @@ class Instruments:
             deepest[actor_class(actor)] = max(waiting, deepest.get(actor_class(actor), 0))
         for name, depth in deepest.items():
             meters.set("mqi_mailbox_depth", depth, name)
+            meters.count("mqi_dead_letters", 0, name)
         self._unrest(view.actors)
         self._upto("mqi_dead_letters", _by_class(view.dead_letters.items()))
 
