@@ -149,6 +149,15 @@ def status(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> No
 
 
 @app.command()
+def top(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Everything at a glance, live; q quits."""
+    del debug
+    from actors.cli.top import run_top
+
+    run_top(conf, as_json=as_json)
+
+
+@app.command()
 def cases(
     state: Annotated[str | None, typer.Option("--state", metavar="S", help="Only those in this state.")] = None,
     conf: Conf = None,
