@@ -2,19 +2,21 @@
 
 from actors.settings.changes import Changes, diff, merged
 from actors.settings.loading import load, parse, template
-from actors.settings.model import HostSettings, MonitorSettings, Settings
+from actors.settings.model import Alarms, HostSettings, MonitorSettings, Settings, Slurm
 from actors.settings.places import SHIPPED
 from actors.settings.problems import SettingsError
 from actors.settings.report import ReportSettings
 
 __all__ = [
     "SHIPPED",
+    "Alarms",
     "Changes",
     "HostSettings",
     "MonitorSettings",
-    "Settings",
     "ReportSettings",
+    "Settings",
     "SettingsError",
+    "Slurm",
     "diff",
     "load",
     "merged",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from actors.settings.model import Settings
 
-RELOADABLE = frozenset({"scan", "retry", "monitor", "results.min_free_gb"})
+RELOADABLE = frozenset({"scan", "retry", "monitor", "alarms", "results.min_free_gb"})
 """Sections and keys that a running daemon takes over; all else waits for the next start."""
 
 
@@ -35,7 +35,8 @@ def diff(old: Settings, new: Settings) -> Changes:
 def merged(old: Settings, new: Settings) -> Settings:
     """The settings in force after a reload: ``new`` where it can be taken over, ``old`` elsewhere."""
     results = old.results.model_copy(update={"min_free_gb": new.results.min_free_gb})
-    return old.model_copy(update={"scan": new.scan, "retry": new.retry, "monitor": new.monitor, "results": results})
+    sections = {name: getattr(new, name) for name in ("scan", "retry", "monitor", "alarms")}
+    return old.model_copy(update={**sections, "results": results})
 
 
 def _flat(settings: Settings) -> Iterator[tuple[str, object]]:

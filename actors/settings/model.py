@@ -16,9 +16,10 @@ from actors.settings.places import (
     placed_or_none,
     profile_file,
     shipped_calibrations,
+    webhook_address,
 )
-
 from actors.settings.report import ReportSettings
+
 Folder = Annotated[Path, BeforeValidator(placed)]
 """An absolute path; ``~`` and paths relative to the configuration file are resolved when the file is read."""
 # Bounds beyond any use: a clock cannot wait for longer, and a slip of the keyboard is told at once.
@@ -133,8 +134,19 @@ class Slurm(Section):
     """As sbatch has it, such as ``02:00:00``; empty: the profile's wall-clock limit."""
     mem: str = ""
     extra: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    """More sbatch options, one each."""
-    max_queued: Annotated[int, Field(ge=1)] = 4
+    """More sbatch options, one word each, such as ``--constraint=a100``."""
+    max_queued: Annotated[int, Field(ge=1, le=256)] = 4
+    """Beams that may be queued or running there at once."""
+    interval_s: Seconds = 5.0
+    """Slurm is asked for its queue so often, in one question for all beams."""
+
+    @field_validator("extra")
+    @classmethod
+    def _options(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        strange = [word for word in value if not word.startswith("-")]
+        if strange:
+            raise ValueError(f'"{strange[0]}" is no option of sbatch; one word each, such as "--constraint=a100"')
+        return value
 
 
 Gpus = Literal["auto"] | tuple[int, ...] | int
@@ -176,6 +188,11 @@ class HostSettings(Section):
     """Transfer connections (threads, on a local host)."""
     launcher: Literal["direct", "slurm"] = "direct"
     slurm: Slurm | None = None
+
+    @property
+    def asks_gpus(self) -> bool:
+        """Its driver is asked; else its slots are counted, by us or by Slurm."""
+        return self.launcher == "direct" and not isinstance(self.gpus, int)
 
     @field_validator("address")
     @classmethod
@@ -226,6 +243,33 @@ class MonitorSettings(Section):
     """The same at each host's workspace."""
 
 
+class Alarms(Section):
+    """How alarms reach people who look at no page: a command or a webhook; neither: they are shown only."""
+
+    command: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    """Argument list, run without a shell; it gets one JSON document on its standard input."""
+    webhook: Annotated[str, AfterValidator(webhook_address)] = ""
+    """``https://…``: the same document as an HTTP POST. What it holds besides the name of its host is kept secret."""
+    timeout_s: Annotated[float, Field(gt=0, le=300)] = 20.0
+    """For one try, all in all; then the command and its children are killed, the connection closed."""
+    group_s: Annotated[float, Field(ge=0)] = 10.0
+    """An alarm waits so long for others that come with it."""
+    per_hour: Annotated[int, Field(ge=1, le=100)] = 20
+    """Documents at most; what is beyond is told with the next one."""
+
+    @field_validator("webhook")
+    @classmethod
+    def _one_way(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("command"):
+            raise ValueError("either a command or a webhook, not both: let the command call the webhook")
+        return value
+
+    @property
+    def wanted(self) -> bool:
+        """Somebody is to be told."""
+        return bool(self.command or self.webhook)
+
+
 class Backup(Section):
     """Copies of the ledger."""
 
@@ -273,7 +317,9 @@ class Settings(Section):
     retry: Retry = Retry()
     compute: Compute = Compute()
     monitor: MonitorSettings = MonitorSettings()
+    alarms: Alarms = Alarms()
     backup: Backup = Backup()
+    report: ReportSettings = ReportSettings()
     console: Console = Console()
 
     @property
@@ -302,4 +348,3 @@ class Settings(Section):
             if host.kind == "local"
         )
         return own + local
-    report: ReportSettings = ReportSettings()

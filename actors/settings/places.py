@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import ValidationInfo
 
@@ -103,3 +104,15 @@ def is_loopback(listen: str) -> bool:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def webhook_address(value: str) -> str:
+    """An http or https address; what is wrong with it is said without repeating it, for it may hold a secret."""
+    try:
+        parts = urlsplit(value)
+        good = not value or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        good = False
+    if not good or any(character.isspace() or not character.isascii() for character in value):
+        raise ValueError('must be an address such as "https://chat.example.org/hooks/…", in plain characters')
+    return value
