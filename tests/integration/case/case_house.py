@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from actors.errors import MqiError
 from actors.gpu_worker import GpuWorker
 from actors.ledger import Ledger, Reader
 from actors.local_host import LocalControl, LocalLane
+from actors.orders import Orders
 from actors.scheduler import Scheduler
 from actors.ssh_connection import SshControl, SshLane, Target
 from actors.supervision import Actor, Address, Backoff, Context, Restart, Spec, Strategy, System, supervisor
@@ -31,7 +33,8 @@ from messages.faults import Blame, Fault
 from messages.files import FileProof
 from messages.hosts import GpuLimits
 from messages.interpretation import AxisFit, BeamInput, Interpretation, InterpretCase
-from messages.ledger import AdmitCase, AttemptRow, BeamName, CaseRow, Write
+from messages.ledger import AdmitCase, AttemptRow, BeamName, CaseRow, OrderCommand, Record, Write, Written
+from messages.operators import OrderPlaced
 from messages.results import PublishCase, PublishedCase, VerifiedDose, VerifyRun
 from messages.scheduling import WorkerReport
 from messages.states import CaseState
@@ -52,6 +55,7 @@ WELL = "echo step 1 of 2; echo step 2 of 2; printf 12345678 >out/dose.raw; echo 
 """A shell engine that ends well."""
 
 PIPELINE = "root/pipeline"
+_ORDERS = count(1)
 
 
 def source_of(case: str, at: datetime | None = None) -> CaseSource:
@@ -191,6 +195,7 @@ class House:
     system: System
     physics: Physics
     monitor: Probe
+    scanner: Probe
     heard_before: int = 0
 
     def at(self, path: str) -> Address:
@@ -211,6 +216,32 @@ class House:
         self.at("ledger").tell(Write(f"admit {case}", probe, "test", 1, (AdmitCase(source, names),)))
         wait_until(lambda: probe.received)
         self.at("cases/admission").tell(CaseAdmitted(case))
+
+    def write(self, *records: Record) -> None:
+        """As some other actor does, in one write that is not refused."""
+        probe = Probe()
+        self.at("ledger").tell(Write("written by the test", probe, f"test {id(probe)}", 1, records))
+        probe.expect(Written)
+
+    def place(self, kind: str, subject: str = "", argument: str = "", user: str = "kim") -> str:
+        """As the console does: write the order, then tell; its id."""
+        order = f"order-{next(_ORDERS)}"
+        self.write(OrderCommand(order, kind, subject, argument, user))
+        self.at("orders").tell(OrderPlaced(order))
+        return order
+
+    def outcome(self, order: str, timeout_s: float = 10.0) -> str:
+        """What became of it."""
+
+        def settled() -> str:
+            row = Reader(self.ledger_path).order(order)
+            return row.outcome if row is not None else ""
+
+        return str(wait_until(settled, timeout_s, f"{order} is settled"))
+
+    def order(self, kind: str, subject: str = "", argument: str = "") -> str:
+        """Placed and carried out: its outcome."""
+        return self.outcome(self.place(kind, subject, argument))
 
     def row(self, case: str) -> CaseRow:
         row = Reader(self.ledger_path).case(case)
@@ -267,10 +298,11 @@ def house(
     monitor = Probe("monitor")
     (folder / "state").mkdir(parents=True, exist_ok=True)
     (folder / "workspace").mkdir(exist_ok=True)
-    plan = _Plan(folder, slots, physics, attempts, monitor, parts or {}, door)
+    scanner = Probe("scanner")
+    plan = _Plan(folder, slots, physics, attempts, monitor, scanner, parts or {}, door)
     system = System(plan.root(), boot=boot)
     system.start()
-    built = House(folder, system, physics, monitor)
+    built = House(folder, system, physics, monitor, scanner)
     try:
         wait_until(lambda: built.alive("cases/admission", *(f"hosts/here/gpu-{n}" for n in range(slots))), 10.0)
         yield built
@@ -290,6 +322,7 @@ class _Plan:
     physics: Physics
     attempts: int
     monitor: Probe
+    scanner: Probe
     parts: dict[str, Callable[..., Actor]]
     door: Target | None
 
@@ -300,6 +333,7 @@ class _Plan:
             supervisor("hosts", [self._host()]),
             self._spec("scheduler", self._scheduler),
             supervisor("cases", [self._spec("admission", self._admission)], max_restarts=20),
+            self._spec("orders", self._orders),
         ]
         return supervisor("root", [supervisor("pipeline", children, Strategy.REST_FOR_ONE, max_restarts=20)])
 
@@ -344,6 +378,18 @@ class _Plan:
             )
 
         return Spec(f"gpu-{index}", make)
+
+    def _orders(self, context: Context) -> Actor:
+        system, at = context.system, context.system.address
+        return self.parts.get("orders", Orders)(
+            context,
+            ledger=at(f"{PIPELINE}/ledger"),
+            scanner=self.scanner,
+            admission=at(f"{PIPELINE}/cases/admission"),
+            monitor=self.monitor,
+            hosts=("here",),
+            workers=lambda: [at(row.id) for row in system.snapshot() if "/gpu-" in row.id],
+        )
 
     def _scheduler(self, context: Context) -> Actor:
         made = self.parts.get("scheduler", Scheduler)
