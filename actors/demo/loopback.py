@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,16 +30,45 @@ class Loopback:
     known_hosts: Path
 
 
+def server_program() -> str | None:
+    """OpenSSH's server, where it usually lies; None when it is not installed."""
+    return shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def server_lines(folder: Path, port: int, host_keys: Iterable[Path], authorized: Path) -> tuple[str, ...]:
+    """The sshd_config of a server of one's own: loopback only, keys only, nothing of the machine's own accounts."""
+    return (
+        f"Port {port}",
+        "ListenAddress 127.0.0.1",
+        *(f'HostKey "{key}"' for key in host_keys),
+        f'AuthorizedKeysFile "{authorized}"',
+        f'PidFile "{folder / "sshd.pid"}"',
+        "StrictModes no",
+        "UsePAM no",
+        "UseDNS no",
+        "PasswordAuthentication no",
+        "KbdInteractiveAuthentication no",
+        "PubkeyAuthentication yes",
+        "PermitRootLogin prohibit-password",
+        "PrintMotd no",
+    )
+
+
+def prepare_machine() -> None:
+    """As root sshd refuses to start without this folder."""
+    if os.getuid() == 0:
+        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+
+
 @contextmanager
 def loopback_server(folder: Path) -> Iterator[Loopback]:
     """Run the server below ``folder``; it listens on 127.0.0.1 only, and is gone at the end. Raises NoServerError."""
-    server = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+    server = server_program()
     if server is None or shutil.which("ssh-keygen") is None:
         raise NoServerError("sshd is not installed. Ask for: apt-get install openssh-server")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     door = _prepare(folder)
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # without it sshd refuses to start as root
+    prepare_machine()
     log = folder / "sshd.log"
     with log.open("ab") as sink:
         process = subprocess.Popen(
@@ -65,19 +94,7 @@ def _prepare(folder: Path) -> Loopback:
     known_hosts, authorized = folder / "known_hosts", folder / "authorized_keys"
     known_hosts.write_text(f"[127.0.0.1]:{port} {host_key.with_suffix('.pub').read_text()}")
     authorized.write_bytes(client_key.with_suffix(".pub").read_bytes())
-    lines = (
-        f"Port {port}",
-        "ListenAddress 127.0.0.1",
-        f'HostKey "{host_key}"',
-        f'AuthorizedKeysFile "{authorized}"',
-        f'PidFile "{folder / "sshd.pid"}"',
-        "StrictModes no",
-        "UsePAM no",
-        "PasswordAuthentication no",
-        "KbdInteractiveAuthentication no",
-        "PermitRootLogin prohibit-password",
-    )
-    (folder / "sshd_config").write_text("\n".join(lines) + "\n")
+    (folder / "sshd_config").write_text("\n".join(server_lines(folder, port, [host_key], authorized)) + "\n")
     return Loopback(port, getpass.getuser(), client_key, known_hosts)
 
 

@@ -5,15 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from typing import TYPE_CHECKING
 
 from paramiko.buffered_pipe import BufferedPipe, PipeTimeout
 
 __all__ = ["Inflow", "PipeTimeout"]
 
 _MOMENT_S = 0.005
+if TYPE_CHECKING:
+    _Pipe = BufferedPipe[bytes]
+else:
+    _Pipe = BufferedPipe  # generic in its stubs only
 
 
-class Inflow(BufferedPipe):
+class Inflow(_Pipe):
     """What a channel of paramiko receives into, in place of its own pipe.
 
     That one copies every byte into one array and out again, and grows and shrinks the array as it does: of a large

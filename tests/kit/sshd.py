@@ -6,7 +6,6 @@ import contextlib
 import getpass
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,10 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from actors.demo.loopback import prepare_machine, server_lines, server_program
 from actors.ssh_connection import Target
 from tests.kit.waiting import wait_until
 
-SERVER = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+SERVER = server_program()
 KEY_TYPES = ("ed25519",)
 
 
@@ -88,8 +88,7 @@ class Sshd:
         assert SERVER is not None
         config = self.folder / "sshd_config"
         config.write_text("\n".join(self._config()) + "\n")
-        if os.getuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd as root will not start without it
+        prepare_machine()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [SERVER, "-D", "-e", "-f", str(config)],
@@ -198,19 +197,7 @@ class Sshd:
     def _config(self) -> list[str]:
         lines = [
             *self._options,  # the first word on a matter counts
-            f"Port {self.port}",
-            "ListenAddress 127.0.0.1",
-            *(f"HostKey {self._host_key(kind)}" for kind in self._key_types),
-            f"AuthorizedKeysFile {self.authorized}",
-            f"PidFile {self.folder / 'sshd.pid'}",
-            "StrictModes no",
-            "UsePAM no",
-            "UseDNS no",
-            "PasswordAuthentication no",
-            "KbdInteractiveAuthentication no",
-            "PubkeyAuthentication yes",
-            "PermitRootLogin prohibit-password",
-            "PrintMotd no",
+            *server_lines(self.folder, self.port, map(self._host_key, self._key_types), self.authorized),
             "LogLevel VERBOSE",
             f"Subsystem sftp {_sftp_server()}",
         ]
