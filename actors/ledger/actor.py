@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import get_args
 from actors.ledger import queries as q
 from actors.ledger.backups import clear_unfinished, last_scheduled, scheduled_backup
 from actors.ledger.codec import time_text
-from actors.ledger.commit import Committed, DiskRefusedError, commit, probe_room
+from actors.ledger.commit import Committed, DiskRefusedError, SupersededError, commit, probe_room
 from actors.ledger.damage import damage_named
 from actors.ledger.narration import narrate
 from actors.ledger.pace import Pace
@@ -100,6 +101,8 @@ class Ledger(Actor):
     def started(self) -> None:
         """Open the file, or fail with what is wrong with it."""
         self._database = open_store(self._path, self._backups)
+        with suppress(DiskRefusedError):  # then the first commit says it
+            commit(self._database, (), {}, time_text(self._clock()), self._owner)
         self._fences = {row["writer"]: row["epoch"] for row in self._database.execute(q.FENCES)}
         self._told = int(self._database.execute(q.LAST_EVENT).fetchone()[0])
         clear_unfinished(self._backups)
@@ -171,15 +174,23 @@ class Ledger(Actor):
         at, begun = time_text(self._clock()), time.perf_counter()
         try:
             with damage_named(self._path, self._backups):
-                done = commit(self._open(), writes, self._fences, at)
+                done = commit(self._open(), writes, self._fences, at, self._owner)
         except DiskRefusedError as refusal:
             self._refuse(writes, str(refusal))
+            return
+        except SupersededError as superseded:
+            # I was given up for dead: what I was sent, my successor is sent again by those who still want it
+            self.log.warning("{}; {} writes that reached me late are dropped", superseded, len(writes))
             return
         self._fences = done.fences
         if timed := self._pace.took(begun, time.perf_counter()):
             self._tell_monitor(CommitsTimed(timed))
         self._acknowledge(writes, done)
         self._narrate()
+
+    @property
+    def _owner(self) -> tuple[str, int]:
+        return self.address.id, self.epoch
 
     def _probe(self) -> None:
         """Whether there is room again: only a write of some size proves it, as a small one may find some by chance."""

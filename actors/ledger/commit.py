@@ -33,6 +33,10 @@ class DiskRefusedError(Exception):
     """Nothing of the batch was written: the file cannot be written now. What was acknowledged before stands."""
 
 
+class SupersededError(Exception):
+    """Nothing of the batch was written: a later incarnation of the ledger writes this file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Committed:
     """A batch that is on the disk."""
@@ -45,15 +49,24 @@ class Committed:
     """Highest epoch seen of every writer."""
 
 
-def commit(database: sqlite3.Connection, writes: Sequence[Write], fences: Mapping[str, int], at: str) -> Committed:
+def commit(
+    database: sqlite3.Connection,
+    writes: Sequence[Write],
+    fences: Mapping[str, int],
+    at: str,
+    owner: tuple[str, int] | None = None,
+) -> Committed:
     """Apply the writes in order in one transaction; one that is refused undoes only itself.
 
-    database: in autocommit mode. at: ISO 8601 UTC. Raises DiskRefusedError, and sqlite3.DatabaseError for a damaged
-    file; after either nothing of the batch is in the file.
+    database: in autocommit mode. at: ISO 8601 UTC. owner: who writes this file, path and epoch, from now on nobody with
+    an older one. Raises DiskRefusedError, SupersededError, and sqlite3.DatabaseError for a damaged file; after any of
+    them nothing of the batch is in the file.
     """
     now = dict(fences)
     try:
         database.execute("BEGIN IMMEDIATE")
+        if owner is not None:
+            _own(database, *owner)
         outcomes = [_one(database, write, now, at) for write in writes]
         with effect("ledger.commit"):
             database.execute("COMMIT")
@@ -70,6 +83,16 @@ def commit(database: sqlite3.Connection, writes: Sequence[Write], fences: Mappin
         stale=tuple(isinstance(item, _Stale) for item in outcomes),
         fences=now,
     )
+
+
+def _own(database: sqlite3.Connection, writer: str, epoch: int) -> None:
+    """The file's own fence is asked of the file: whoever is superseded holds an old picture of all fences."""
+    row = database.execute(q.FENCE_OF, {"writer": writer}).fetchone()
+    standing = int(row[0]) if row is not None else 0
+    if standing > epoch:
+        raise SupersededError(f"{writer} has a successor: epoch {standing} after {epoch}")
+    if standing < epoch:
+        database.execute(q.SET_FENCE, {"writer": writer, "epoch": epoch})
 
 
 def probe_room(database: sqlite3.Connection, size: int) -> None:

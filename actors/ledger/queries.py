@@ -25,6 +25,9 @@ COUNT_UP = (
 FENCES = "SELECT writer, epoch FROM fences"
 """The highest epoch seen of every writer."""
 
+FENCE_OF = "SELECT epoch FROM fences WHERE writer = :writer"
+"""The highest epoch seen of one writer."""
+
 SET_FENCE = (
     "INSERT INTO fences (writer, epoch) VALUES (:writer, :epoch) ON CONFLICT (writer) DO UPDATE SET epoch = :epoch"
 )

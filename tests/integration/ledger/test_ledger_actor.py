@@ -67,6 +67,20 @@ def write(probe: Probe | None, *records: Record, request: str = "r", writer: str
     return Write(request, probe, writer, epoch, records)
 
 
+def test_a_ghost_of_the_ledger_writes_nothing_and_acknowledges_nothing(path: Path, log_lines: list[str]) -> None:
+    probe = Probe()
+    with a_ledger(path) as ghost:
+        ghost.tell(write(probe, NoteEvent("", "in time"), epoch=8))
+        probe.expect(Written)
+        with a_ledger(path, boot=2) as successor:
+            successor.tell(write(probe, NoteEvent("", "kept"), epoch=9))
+            probe.expect(Written)
+            ghost.tell(write(probe, NoteEvent("", "late"), request="late", epoch=8))
+            wait_until(lambda: any("reached me late" in line for line in log_lines), 5, "the ghost is told")
+        probe.none(Written)
+    assert [event.what for event in Reader(path).events("")] == ["in time", "kept"]
+
+
 def test_written_then_read_by_everybody(path: Path) -> None:
     probe = Probe()
     with a_ledger(path) as ledger:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 from actors.ledger import reads
-from actors.ledger.commit import commit
+from actors.ledger.commit import SupersededError, commit
 from messages.ledger import (
     REFUSED_FOR_GOOD,
     AdmitCase,
@@ -391,6 +391,19 @@ def test_an_older_incarnation_is_dropped_and_counted(database: sqlite3.Connectio
     done = commit(database, batch(("a", 5, (note,))), done.fences, AT)
     assert done.stale == (True,)
     assert reads.meta(database)["stale_writes"] == "2"
+    assert len(what(database, "")) == 3
+
+
+@pytest.mark.promise("P19")
+def test_a_ledger_that_was_given_up_for_dead_writes_nothing_more(database: sqlite3.Connection) -> None:
+    """It comes back out of a hang with mail in its hands, and an old picture of everybody's fences."""
+    note = NoteEvent("", "n")
+    ghost = commit(database, batch(("a", 5, (note,))), {}, AT, ("ledger", 1))
+    commit(database, batch(("a", 6, (note,))), ghost.fences, AT, ("ledger", 2))
+    with pytest.raises(SupersededError, match="epoch 2 after 1"):
+        commit(database, batch(("a", 5, (note,))), ghost.fences, AT, ("ledger", 1))
+    assert len(what(database, "")) == 2
+    commit(database, batch(("a", 6, (note,))), {}, AT, ("ledger", 2))
     assert len(what(database, "")) == 3
 
 
