@@ -103,7 +103,7 @@ def restore(backup: Path, path: Path, now: datetime | None = None) -> Path | Non
             remedy="Take an older one; nothing was changed.",
         )
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f"{path.name}.restored")
+    new = unfinished_restore(path)
     backup_to(backup, new)
     with closing(sqlite3.connect(new, isolation_level=None)) as database:
         row = database.execute(q.META_VALUE, {"key": "boot"}).fetchone()
@@ -115,10 +115,18 @@ def restore(backup: Path, path: Path, now: datetime | None = None) -> Path | Non
     return aside
 
 
+def unfinished_restore(path: Path) -> Path:
+    """What becomes the ledger at ``path``: while it is there, a restore was begun."""
+    return path.with_name(f"{path.name}.restored")
+
+
 def _move_aside(path: Path, now: datetime) -> Path | None:
-    """Rename the present ledger with what lies beside it; the log first, so that it never meets another file."""
+    """Rename the present ledger with what lies beside it.
+
+    The ledger first: who is killed on the way leaves none, which is refused, and never one without its latest commits.
+    """
     aside = path.with_name(f"{path.stem}-replaced-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}{path.suffix}")
-    for suffix in ("-wal", "-shm", ""):
+    for suffix in ("", "-wal", "-shm"):
         present = path.with_name(path.name + suffix)
         if present.exists():
             with effect("restore.aside"):

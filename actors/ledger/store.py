@@ -8,7 +8,7 @@ from pathlib import Path
 
 from actors.crash_points import effect
 from actors.ledger import queries as q
-from actors.ledger.backups import backup_to, default_backups, make_durable, newest_backup
+from actors.ledger.backups import backup_to, default_backups, make_durable, newest_backup, unfinished_restore
 from actors.ledger.damage import check_boot, damage_named, damaged, read_through
 from actors.ledger.disk import refuse_network
 from actors.ledger.migrations import create_schema, migrate
@@ -79,6 +79,13 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _create(path: Path, backups: Path) -> None:
     """A new ledger appears whole: an empty or half-made file is therefore always damage."""
+    if unfinished_restore(path).exists():
+        raise refused(
+            "The ledger is gone: its restore was interrupted.",
+            kind="ledger-missing",
+            where=str(path),
+            remedy="Order it again: mqi-actors restore BACKUP",
+        )
     last = newest_backup(backups)
     if last is not None:
         raise refused(
