@@ -81,7 +81,7 @@ async def json_body(request: Request) -> dict[str, Any]:
         raise MqiError(Fault("The request did not come to its end.")) from error
     try:
         value = json.loads(body) if body else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise MqiError(Fault("The request must be one JSON object."))
@@ -108,6 +108,6 @@ def number_of(request: Request, name: str, default: int, least: int, most: int) 
     text = request.query_params.get(name, "")
     if not text:
         return default
-    if not text.isdecimal() or not least <= int(text[:12]) <= most:
+    if not (text.isascii() and text.isdecimal()) or not least <= int(text[:12]) <= most:
         raise MqiError(Fault(f"{name} must be a whole number from {least} to {most}."))
     return int(text)

@@ -75,6 +75,7 @@ def _environment() -> object:
         percent=percent,
         gigabytes=gigabytes,
         share=share,
+        apart=apart,
         shape=shape,
         evidence=evidence,
         order_of_states=STATES,
@@ -122,6 +123,11 @@ def percent(part: float) -> str:
 
 def gigabytes(megabytes: float | None) -> str:
     return "?" if megabytes is None else f"{megabytes / 1024:.1f}"
+
+
+def apart(early: str | None, late: str | None) -> float:
+    """Seconds between two times; 0 where one is not known."""
+    return (datetime.fromisoformat(late) - datetime.fromisoformat(early)).total_seconds() if early and late else 0.0
 
 
 def share(part: float | None, whole: float | None) -> float:

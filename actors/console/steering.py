@@ -81,7 +81,7 @@ def order_in(body: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _check_argument(kind: str, argument: str) -> None:
-    number = argument.removeprefix("-").isdecimal() and len(argument) <= 6
+    number = argument.isascii() and argument.removeprefix("-").isdecimal() and len(argument) <= 6
     if kind == OrderKind.PRIORITY and not number:
         raise MqiError(Fault("The priority must be a whole number.", kind="order"))
     if kind == OrderKind.RETRY and argument and not number:

@@ -1,100 +1,205 @@
-"""The endpoints without a socket: answers in words, limits kept, whatever is asked (P33, P35)."""
+"""The API without a socket: answers in words, limits kept, its description true, whatever is asked (P33, P34, P35)."""
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import Future
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 
-from actors.console import app as app_module
-from actors.console.app import Door, make_app
-from actors.console.server import user_name
+from actors.console import api, steering, vitals
+from actors.console.access import Access
+from actors.console.app import make_app
+from actors.console.catalogue import operations
+from actors.console.looking import Health
+from actors.console.peers import user_name
 from actors.console.sockets import LONGEST, control_socket
 from actors.errors import MqiError
-from messages.cases import FolderTaken
 from messages.faults import Fault
-from messages.operators import Alarm, DiskHealth, HealthReport, MachineHealth, SettingsReloaded
-
-HEALTH = HealthReport(
-    "1",
-    (Alarm("disk:state", datetime(2026, 3, 1, tzinfo=UTC), "full"),),
-    MachineHealth(50.0, 1.0, None),
-    (DiskHealth("state", "/s", 0.5, 1.0, True),),
+from messages.operators import Alarm
+from messages.states import AttemptState, CaseState
+from tests.unit.console.stand_ins import (
+    CASE,
+    FAR,
+    NOW,
+    PAGE_KEY,
+    SECRET,
+    TOKEN,
+    Inside,
+    PaperLedger,
+    ask,
+    attempt,
+    case,
+    health,
 )
 
-
-class Inside:
-    """Stands for the actor."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[Any, ...]] = []
-        self.health: Any = HEALTH
-        self.taken: Any = FolderTaken("1", ("20260301-1",), ())
-
-    def door(self) -> Door:
-        return Door(
-            facts=lambda: {"state": "running", "pid": 7},
-            health=lambda: done(self.health),
-            stop=lambda user: self.calls.append(("stop", user)),
-            reload=lambda user: done(SettingsReloaded("1", ("scan.quiet_s",), ("results.dir",), ())),
-            submit=self.submit,
-        )
-
-    def submit(self, path: str, partial: bool, user: str) -> Future[Any]:
-        self.calls.append(("submit", path, partial, user))
-        return done(self.taken)
+ALARM = Alarm("disk:state", datetime(2026, 3, 1, tzinfo=UTC), "full")
 
 
-def done(value: Any) -> Future[Any]:
-    future: Future[Any] = Future()
-    if isinstance(value, Exception):
-        future.set_exception(value)
-    elif value is not None:
-        future.set_result(value)
-    return future
+@pytest.fixture
+def inside() -> Inside:
+    return Inside()
 
 
-def ask(inside: Inside, method: str, where: str, **body: Any) -> httpx.Response:
-    async def call() -> httpx.Response:
-        transport = httpx.ASGITransport(make_app(inside.door()))
-        async with httpx.AsyncClient(transport=transport, base_url="http://d") as http:
-            return await http.request(method, where, **body)
-
-    return asyncio.run(call())
+def error_of(answer: httpx.Response) -> dict[str, str]:
+    told: dict[str, str] = answer.json()["error"]
+    return told
 
 
-def test_status_has_the_facts_alarms_machine_and_disks() -> None:
-    answer = ask(Inside(), "GET", "/status").json()
-    assert (answer["state"], answer["pid"]) == ("running", 7)
-    assert answer["alarms"] == [{"id": "disk:state", "since": "2026-03-01T00:00:00+00:00", "text": "full"}]
-    assert answer["machine"]["memory_percent"] == 50.0
+def test_status_is_what_the_command_prints(inside: Inside) -> None:
+    inside.health = health(ALARM, low=True)
+    answer = ask(inside, "GET", "/api/status").json()
+    assert (answer["daemon"]["state"], answer["daemon"]["pid"]) == ("running", 7)
+    assert answer["cases"]["running"] == 1
+    assert answer["alarms"] == [{"id": "disk:state", "since": answer["alarms"][0]["since"], "text": "full"}]
     assert answer["disks"][0]["low"] is True
+    assert [host["name"] for host in answer["hosts"]] == ["gpu1", "gpu2"]
+    assert answer["actors"][0]["phase"] == "up"
 
 
-def test_a_monitor_that_does_not_answer_does_not_hold_up_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "HEALTH_S", 0.01)
-    inside = Inside()
+def test_a_monitor_that_does_not_answer_does_not_hold_up_the_status(
+    inside: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "HEALTH_S", 0.01)
     inside.health = None
-    answer = ask(inside, "GET", "/status").json()
-    assert answer["pid"] == 7
-    assert answer["alarms"] is None
+    answer = ask(inside, "GET", "/api/status").json()
+    assert answer["daemon"]["pid"] == 7
+    assert answer["alarms"] == []
 
 
-def test_stop_reload_and_submit_reach_the_actors() -> None:
-    inside = Inside()
-    assert ask(inside, "POST", "/stop").json() == {"stopping": True}
-    assert ask(inside, "POST", "/reload").json() == {
+def test_the_list_is_filtered_searched_and_cut() -> None:
+    rows = [case(f"2026030{n}-x", CaseState.DONE if n % 2 else CaseState.HELD) for n in range(1, 6)]
+    inside = Inside(PaperLedger(*rows))
+    everything = ask(inside, "GET", "/api/cases").json()
+    assert (everything["total"], len(everything["cases"])) == (5, 5)
+    held = ask(inside, "GET", "/api/cases?state=held,failed&limit=1&offset=1").json()
+    assert (held["total"], held["offset"], [row["case"] for row in held["cases"]]) == (2, 1, ["20260304-x"])
+    assert ask(inside, "GET", "/api/cases?search=0305").json()["total"] == 1
+
+
+@pytest.mark.parametrize("query", ["state=gone", "limit=x", "limit=-1", "limit=100000", "offset=1.5", "offset=٣"])
+def test_a_wrong_question_is_refused_in_words(inside: Inside, query: str) -> None:
+    answer = ask(inside, "GET", f"/api/cases?{query}")
+    assert answer.status_code == 400
+    assert error_of(answer)["what"]
+
+
+def test_a_case_is_found_by_its_name_or_the_beginning_that_only_it_has(inside: Inside) -> None:
+    assert ask(inside, "GET", f"/api/cases/{CASE}").json()["case"] == CASE
+    assert ask(inside, "GET", "/api/cases/20260302").json()["case"] == CASE
+    other = case("20260302-100000-00000000")
+    inside.ledger.rows[other.case] = other
+    many = ask(inside, "GET", "/api/cases/20260302")
+    assert (many.status_code, error_of(many)["kind"]) == (404, "case-many")
+    none = ask(inside, "GET", "/api/cases/gone")
+    assert (none.status_code, error_of(none)["kind"]) == (404, "no-case")
+
+
+@pytest.mark.promise("P33")
+def test_why_is_one_sentence(inside: Inside) -> None:
+    inside.heard = Health(health(ALARM), NOW)
+    answer = ask(inside, "GET", f"/api/cases/{CASE}/why").json()
+    assert answer["case"] == CASE
+    assert "beam 3" in answer["why"].lower()
+    assert "full" in answer["why"]
+
+
+@pytest.mark.promise("P37")
+def test_names_in_paths_are_told_to_the_daemons_own_user_only(inside: Inside) -> None:
+    for where in ("/api/cases", f"/api/cases/{CASE}"):
+        assert "DOE^JANE" in ask(inside, "GET", where).text
+        assert "DOE^JANE" not in ask(inside, "GET", where, peer=FAR).text
+
+
+def test_the_log_goes_on_where_it_was_left(inside: Inside, tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    path.write_bytes(b"one\ntwo\n")
+    inside.ledger.tries = (attempt(1, AttemptState.FAILED), attempt(2, run_dir=str(tmp_path)))
+    first = ask(inside, "GET", f"/api/cases/{CASE}/log/3").json()
+    assert first == {"text": "one\ntwo\n", "offset": 8, "size": 8, "attempt": 2, "growing": True}
+    path.write_bytes(b"one\ntwo\nthree")
+    more = ask(inside, "GET", f"/api/cases/{CASE}/log/3?offset=8").json()
+    assert (more["text"], more["offset"]) == ("three", 13)
+    path.write_bytes(b"new")  # shorter than before: another log, told from its beginning
+    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3?offset=13").json()["text"] == "new"
+
+
+def test_a_log_that_is_nowhere_says_where_it_will_be(inside: Inside) -> None:
+    assert "has not run yet" in error_of(ask(inside, "GET", f"/api/cases/{CASE}/log/5"))["what"]
+    inside.ledger.tries = (attempt(),)
+    answer = error_of(ask(inside, "GET", f"/api/cases/{CASE}/log/3"))
+    assert "gpu1:/data/mqi/x/engine.log" in answer["remedy"]
+
+
+def test_a_ledger_that_cannot_be_read_is_told(inside: Inside) -> None:
+    inside.ledger.fault = MqiError(Fault("The ledger is damaged.", "/s", "mqi-actors restore x", kind="ledger-damaged"))
+    answer = ask(inside, "GET", "/api/cases")
+    assert (answer.status_code, error_of(answer)["remedy"]) == (400, "mqi-actors restore x")
+
+
+@pytest.mark.promise("P34")
+def test_an_order_is_answered_when_it_is_on_the_disk(inside: Inside) -> None:
+    answer = ask(inside, "POST", "/api/orders", json={"kind": "priority", "subject": CASE, "argument": "-3"})
+    assert answer.json() == {"order": "order-1", "kind": "priority", "subject": CASE, "argument": "-3"}
+    assert ask(inside, "POST", "/api/orders", json={"kind": "drain", "subject": "gpu1/0"}).status_code == 200
+    assert ask(inside, "POST", "/api/orders", json={"kind": "pause"}).status_code == 200
+    assert inside.calls == [
+        ("order", "priority", CASE, "-3", "operator"),
+        ("order", "drain", "gpu1/0", "", "operator"),
+        ("order", "pause", "", "", "operator"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({}, 400),
+        ({"kind": "explode"}, 400),
+        ({"kind": "submit", "subject": "/a"}, 400),
+        ({"kind": 3}, 400),
+        ({"kind": "hold"}, 400),
+        ({"kind": "pause", "subject": CASE}, 400),
+        ({"kind": "hold", "subject": CASE, "argument": "x"}, 400),
+        ({"kind": "priority", "subject": CASE, "argument": "high"}, 400),
+        ({"kind": "retry", "subject": CASE, "argument": "three"}, 400),
+        ({"kind": "hold", "subject": "x" * 300}, 400),
+        ({"kind": "hold", "subject": "a\nb"}, 400),
+        ({"kind": "hold", "subject": "gone"}, 404),
+        ({"kind": "drain", "subject": "elsewhere/0"}, 404),
+    ],
+)
+def test_an_order_that_makes_no_sense_is_refused_and_not_written(
+    inside: Inside, body: dict[str, Any], status: int
+) -> None:
+    answer = ask(inside, "POST", "/api/orders", json=body)
+    assert answer.status_code == status
+    assert error_of(answer)["what"]
+    assert not inside.calls
+
+
+def test_an_order_that_the_ledger_does_not_take_is_no_success(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    inside.written = MqiError(Fault("The disk is full.", "/s", "Make room."))
+    answer = ask(inside, "POST", "/api/orders", json={"kind": "hold", "subject": CASE})
+    assert (answer.status_code, error_of(answer)["remedy"]) == (400, "Make room.")
+    monkeypatch.setattr(steering, "ORDER_S", 0.01)
+    inside.written = None
+    assert ask(inside, "POST", "/api/orders", json={"kind": "hold", "subject": CASE}).status_code == 504
+
+
+def test_stop_reload_and_submit_reach_the_actors(inside: Inside) -> None:
+    assert ask(inside, "POST", "/api/stop").json() == {"stopping": True}
+    assert ask(inside, "POST", "/api/reload").json() == {
         "changed": ["scan.quiet_s"],
         "needs_restart": ["results.dir"],
         "errors": [],
     }
-    assert ask(inside, "POST", "/submit", json={"path": "/in/a", "partial": True}).json()["cases"] == ["20260301-1"]
-    assert inside.calls == [("stop", "unknown"), ("submit", "/in/a", True, "unknown")]
+    taken = ask(inside, "POST", "/api/submit", json={"path": "/in/a", "partial": True})
+    assert taken.json()["cases"] == ["20260301-1"]
+    assert inside.calls == [("stop", "operator"), ("submit", "/in/a", True, "operator")]
 
 
 @pytest.mark.parametrize(
@@ -102,6 +207,7 @@ def test_stop_reload_and_submit_reach_the_actors() -> None:
     [
         {"content": b"no json"},
         {"content": b"\xff"},
+        {"content": b"[" * 60000},
         {"json": []},
         {"json": {"path": 3}},
         {"json": {"path": "relative"}},
@@ -110,27 +216,154 @@ def test_stop_reload_and_submit_reach_the_actors() -> None:
         {"content": b'{"path": "/' + b"a" * 70000 + b'"}'},
     ],
 )
-def test_what_is_no_order_is_refused_in_words(body: dict[str, Any]) -> None:
-    inside = Inside()
-    answer = ask(inside, "POST", "/submit", **body)
+def test_what_is_no_submission_is_refused_in_words(inside: Inside, body: dict[str, Any]) -> None:
+    answer = ask(inside, "POST", "/api/submit", **body)
     assert answer.status_code == 400
-    assert answer.json()["error"]["what"]
+    assert error_of(answer)["what"]
     assert not inside.calls
 
 
-def test_a_slow_or_failing_actor_is_an_answer_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app_module, "SUBMIT_S", 0.01)
-    inside = Inside()
+@pytest.mark.promise("P35")
+def test_a_slow_or_failing_actor_is_an_answer_in_words(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(steering, "SUBMIT_S", 0.01)
     inside.taken = None
-    assert ask(inside, "POST", "/submit", json={"path": "/a"}).status_code == 504
+    assert ask(inside, "POST", "/api/submit", json={"path": "/a"}).status_code == 504
     inside.taken = RuntimeError("boom")
-    assert "boom" in ask(inside, "POST", "/submit", json={"path": "/a"}).json()["error"]["what"]
-    inside.taken = MqiError(Fault("no such folder", "/a", "copy it"))
-    assert ask(inside, "POST", "/submit", json={"path": "/a"}).json()["error"] == {
+    assert "boom" in error_of(ask(inside, "POST", "/api/submit", json={"path": "/a"}))["what"]
+    inside.taken = MqiError(Fault("no such folder", "/a", "copy it", kind="folder"))
+    assert error_of(ask(inside, "POST", "/api/submit", json={"path": "/a"})) == {
         "what": "no such folder",
         "where": "/a",
         "remedy": "copy it",
+        "kind": "folder",
     }
+
+
+def test_the_process_is_well_and_the_pipeline_ready(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert ask(inside, "GET", "/healthz").json() == {"ok": True}
+    assert ask(inside, "GET", "/readyz").json() == {"ready": True, "troubles": []}
+    monkeypatch.setattr(vitals, "LEDGER_S", 0.01)
+    inside.pulse = None
+    inside.phases["scanner"] = "down"
+    inside.heard = (
+        replace(inside.heard, at=datetime.now().astimezone() - timedelta(minutes=5)) if inside.heard else None
+    )
+    answer = ask(inside, "GET", "/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["troubles"] == [
+        "root/pipeline/scanner is down",
+        "the ledger does not answer",
+        "the monitor does not answer",
+    ]
+
+
+def test_low_disks_and_hosts_that_are_all_away_are_no_readiness(inside: Inside) -> None:
+    report = health(low=True)
+    away = tuple(replace(host, state="suspended") for host in report.hosts)  # type: ignore[arg-type]
+    inside.heard = Health(replace(report, hosts=away), datetime.now().astimezone())
+    assert ask(inside, "GET", "/readyz").json()["troubles"] == ["disk state is low", "no host is up: gpu1"]
+
+
+def test_metrics_are_the_monitors(inside: Inside) -> None:
+    answer = ask(inside, "GET", "/metrics")
+    assert answer.text == "mqi_up 1\n"
+    assert answer.headers["content-type"].startswith("text/plain; version=1.0.0")
+
+
+def test_what_is_not_there_is_said_in_words(inside: Inside) -> None:
+    for method, where, status in (("GET", "/api/nothing", 404), ("DELETE", "/api/status", 405), ("GET", "/", 404)):
+        answer = ask(inside, method, where) if where != "/" else ask(inside, method, "/page")
+        assert answer.status_code == status
+        assert error_of(answer)["remedy"]
+
+
+# -- the description
+
+
+def test_every_route_is_described_and_nothing_else(inside: Inside) -> None:
+    described = ask(inside, "GET", "/openapi.json").json()
+    told = {(path, method) for path, methods in described["paths"].items() for method in methods}
+    door = inside.door()
+    known = {(one.path.replace(":int}", "}"), one.method.lower()) for one in operations(door)}
+    app: Any = make_app(door, Access(names=frozenset(), token="", secret=SECRET))
+    pages = ("/", "/cases/", "/live", "/assets/", "/login")
+    served = {
+        (route.path.replace(":int}", "}"), method.lower())
+        for route in app._app.routes
+        for method in route.methods - {"HEAD"}
+        if not (route.path == "/" or route.path.startswith(pages[1:]))
+    }
+    door.books.close()
+    assert told == known == served
+
+
+def test_answers_are_what_the_description_says(inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "engine.log").write_text("x")
+    inside.ledger.tries = (attempt(run_dir=str(tmp_path)),)
+    inside.ledger.happened("beam 3: staged → running")
+    inside.look()
+    description = ask(inside, "GET", "/openapi.json").json()
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "/api/cases/{case}": (f"/api/cases/{CASE}", {}),
+        "/api/cases/{case}/why": (f"/api/cases/{CASE}/why", {}),
+        "/api/cases/{case}/log/{beam}": (f"/api/cases/{CASE}/log/3", {}),
+        "/api/orders": ("/api/orders", {"json": {"kind": "hold", "subject": CASE}}),
+        "/api/submit": ("/api/submit", {"json": {"path": "/a"}}),
+    }
+    checked = 0
+    for path, methods in description["paths"].items():
+        for method, operation in methods.items():
+            good = operation["responses"]["200"]["content"]
+            if "application/json" not in good:
+                continue
+            where, more = asked.get(path, (path, {}))
+            answer = ask(inside, method.upper(), where, **more)
+            assert answer.status_code == 200, (path, answer.text)
+            check(answer.json(), good["application/json"]["schema"], description)
+            if more:
+                check(more["json"], operation["requestBody"]["content"]["application/json"]["schema"], description)
+            checked += 1
+    assert checked >= 13
+    refused = ask(inside, "GET", "/api/cases/gone").json()
+    check(refused, {"$ref": "#/components/schemas/Error"}, description)
+
+
+def check(value: Any, schema: dict[str, Any], description: dict[str, Any]) -> None:
+    jsonschema.validate(value, {**schema, "components": description["components"]})
+
+
+# -- over TCP
+
+
+def test_over_tcp_an_order_needs_our_own_page(inside: Inside) -> None:
+    order = {"json": {"kind": "hold", "subject": CASE}}
+    assert ask(inside, "POST", "/api/orders", peer=FAR, **order).status_code == 403
+    from_elsewhere = {"x-mqi-page": PAGE_KEY, "origin": "http://evil.example"}
+    assert ask(inside, "POST", "/api/orders", peer=FAR, headers=from_elsewhere, **order).status_code == 403
+    ours = {"x-mqi-page": PAGE_KEY, "origin": "http://127.0.0.1:8080"}
+    refused = ask(inside, "POST", "/api/orders", peer=FAR, headers=ours, **order)
+    assert "Orders by an unknown user are not taken here" in error_of(refused)["what"]
+    assert not inside.calls
+
+
+def test_with_a_token_everything_asks_for_it_and_an_order_bears_the_address(inside: Inside) -> None:
+    assert ask(inside, "GET", "/api/status", peer=FAR, token=TOKEN).status_code == 401
+    assert ask(inside, "GET", "/healthz", peer=FAR, token=TOKEN).status_code == 200
+    assert ask(inside, "GET", "/api/status", token=TOKEN).status_code == 200  # the control socket needs none
+    bearer = {"authorization": f"Bearer {TOKEN}"}
+    assert ask(inside, "GET", "/api/status", peer=FAR, token=TOKEN, headers=bearer).status_code == 200
+    order = {"json": {"kind": "hold", "subject": CASE}}
+    assert ask(inside, "POST", "/api/orders", peer=FAR, token=TOKEN, headers=bearer, **order).status_code == 200
+    assert inside.calls == [("order", "hold", CASE, "", "token at 10.1.2.3")]
+
+
+def test_browsers_are_bound_to_our_own_files(inside: Inside) -> None:
+    for where in ("/healthz", "/api/status", "/nothing"):
+        headers = ask(inside, "GET", where, peer=FAR).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
 
 
 def test_the_socket_lies_in_the_state_folder_or_where_it_is_short(tmp_path: Path) -> None:
