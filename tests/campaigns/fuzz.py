@@ -69,8 +69,8 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"inputs that caused a fault: {kept}")
     else:
         shutil.rmtree(kept)
-    if options.write:
-        record("fuzz", _rows(results))
+    for result in results if options.write else ():
+        record(f"fuzz {result.reader.name}", [_row(result)])  # each by itself: one may be run again alone
     return 1 if faults else 0
 
 
@@ -141,27 +141,23 @@ def _result(one: Reader, folder: Path, seconds: float) -> Result:
 
 def _told(result: Result) -> Result:
     how = "led by coverage" if result.guided else "edited blindly"
-    print(
-        f"{result.reader.name:16} {result.inputs:>8} inputs {result.seconds:>7.1f} s  slowest {result.slowest_s * 1000:6.1f} ms"
-        f"  peak {result.peak_mb:>4} MB  values {result.values:>7}  refused {result.refused:>7} in {len(result.kinds):>2} kinds"
-        f"  faults {len(result.faults)}  ({how})",
-        flush=True,
-    )
+    pace = f"{result.inputs:>8} inputs {result.seconds:>7.1f} s  slowest {result.slowest_s * 1000:6.1f} ms"
+    found = f"values {result.values:>7}  refused {result.refused:>7} in {len(result.kinds):>2} kinds"
+    print(f"{result.reader.name:16} {pace}  peak {result.peak_mb:>4} MB  {found}  faults {len(result.faults)}  ({how})")
     for fault in result.faults:
-        print(f"    FAULT {fault}", flush=True)
+        print(f"    FAULT {fault[:_LAST_WORDS]}")
+    sys.stdout.flush()
     return result
 
 
-def _rows(results: Sequence[Result]) -> list[tuple[str, str, str]]:
-    return [
-        (
-            f"{result.reader.what}, broken in every way",
-            f"{result.inputs:,} inputs in {result.seconds:.0f} s",
-            f"{result.values:,} read, {result.refused:,} refused with a reason, {len(result.faults)} faults; "
-            f"slowest {result.slowest_s * 1000:.0f} ms, {result.peak_mb} MB",
-        )
-        for result in results
-    ]
+def _row(result: Result) -> tuple[str, str, str]:
+    outcome = f"{result.values:,} read, {result.refused:,} refused with a reason, {len(result.faults)} faults"
+    bounds = f"slowest {result.slowest_s * 1000:.0f} ms, {result.peak_mb} MB"
+    return (
+        f"{result.reader.what}: broken",
+        f"{result.inputs:,} inputs in {result.seconds:.0f} s",
+        f"{outcome}; {bounds}",
+    )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from random import Random
 
 ODD = (
-    b"\0", b"\n", b"\r\n", b" ", b",", b"-1", b"0", b"nan", b"inf", b"-inf", b"1e400", b"1e-400", b"9" * 25, b"9" * 5000,
+    b"\0", b"\n", b"\r\n", b" ", b",", b"-1", b"0", b"nan", b"inf", b"-inf", b"1e400", b"1e-400", b"9" * 25,
+    b"9" * 5000,
     b"\xff\xff\xff\xff", b"\xff" * 8, b"\x80", b"\xed\xa0\x80", b"\xf0\x9f\x98\x80", "환자".encode(),
     "가".encode("cp949"), b"../" * 8, b"/dev/zero", b"%s%n", b"\x1b[31m", b"\\ud800", b"\\u0000", b"[" * 3000,
     b'{"a":' * 2000, b"null", b"true",

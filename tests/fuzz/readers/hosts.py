@@ -282,6 +282,7 @@ READERS = (
         _read_watch,
         ("actors.ssh_connection", "actors.jobs"),
         words=(b"run 1\n", b"log 1 0\n", b"claim made", b"left ", b".\n"),
+        refusals=(MqiError, UnclearError),
     ),
     Reader(
         "move-answers",

@@ -42,21 +42,15 @@ def _whole(rows: int) -> bytes:
         database.execute("PRAGMA page_size = 1024")
         create_schema(database)
         for number in range(rows):
-            must(
-                database,
-                *running_case(f"c{number}"),
-                *whole_attempt(f"c{number}", 2),
-                NoteEvent("", "started", "by test"),
-            )
+            case, note = f"c{number}", NoteEvent("", "started", "by test")
+            must(database, *running_case(case), *whole_attempt(case, 2), note)
     return path.read_bytes()
 
 
 def _read_everything(path: Path) -> list[object]:
     reader = LedgerReader(path)
-    found: list[object] = [
-        reader.cases(), reader.known_cases(), reader.hosts(), reader.gpus(), reader.alarms(), reader.orders(), reader.counts(),
-        reader.meta(), reader.events(""), reader.events_after(0),
-    ]  # fmt: skip
+    found: list[object] = [reader.cases(), reader.known_cases(), reader.hosts(), reader.gpus(), reader.alarms()]
+    found += [reader.orders(), reader.counts(), reader.meta(), reader.events(""), reader.events_after(0)]
     return found + [(reader.attempts(row.case), reader.events(row.case)) for row in reader.cases()]
 
 

@@ -119,7 +119,8 @@ READERS = (
         "environment",
         "overrides of the configuration",
         lambda: [
-            b"MQI_SCAN__QUIET_S=3\nMQI_HOSTS__THIS__GPUS=[0, 1]\nMQI_MACHINES__CALIBRATIONS__G1=/x\n",
+            b"MQI_SCAN__QUIET_S=3\nMQI_HOSTS__THIS__GPUS=[0, 1]\nMQI_SITE__ZONE=Asia/Seoul\n",
+            b"MQI_MACHINES__CALIBRATIONS__G1=/x\n",
             b"MQI_HOSTS__SLURM__MEM=1\nMQI_SCAN_QUIET_S=3\n",
         ],
         _environment,
