@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,8 @@ class Daemon:
         self.site = site
         self.module = module
         self.environment = dict(environment or {})
+        self.before: Sequence[str] = ()
+        """Words before its command, such as those that make it another user's."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Daemon:
@@ -60,7 +62,7 @@ class Daemon:
         """Start the process without waiting for its answer."""
         with (self.site.folder / "daemon.txt").open("ab") as sink:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "start", "--conf", str(self.site.conf)],
+                [*self.before, sys.executable, "-m", self.module, "start", "--conf", str(self.site.conf)],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,

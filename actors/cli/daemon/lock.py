@@ -50,7 +50,7 @@ def _told(text: bytes, pid: int) -> Holder:
     try:
         told = json.loads(text)
         return Holder(pid or int(told["pid"]), str(told["since"]), told.get("boot"), str(told["socket"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return Holder(pid, "", None, "")
 
 
