@@ -1,4 +1,4 @@
-"""A fault that no restart of an actor mends: the daemon leaves with 70, supervisord starts it again, nothing is lost."""
+"""A fault that no restart of an actor mends: the daemon leaves with 70, supervisord starts it anew, nothing is lost."""
 
 from __future__ import annotations
 
