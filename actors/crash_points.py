@@ -66,6 +66,8 @@ EFFECTS: Mapping[str, str] = MappingProxyType(
         "publish.make": "the unfinished folder of a result is made",
         "publish.rename": "a result gets its name",
         "publish.clear": "what a publication left is removed",
+        "report.start": "the process that makes a report is started",
+        "report.kill": "the process that makes a report is ended",
         "report.make": "the unfinished folder of a report is made",
         "report.aside": "a report that is not whole is moved aside",
         "report.rename": "a report gets its name",

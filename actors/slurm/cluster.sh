@@ -139,3 +139,23 @@ order_jobs() { # "hold" | "release" | "nice N": for the waiting jobs that follow
     *) answered order scontrol "$@" ;;
     esac
 }
+
+examine() { # what `check` asks: commands, controller, accounting, and whether a job with these options would be taken
+    for tool in sbatch squeue scancel scontrol; do
+        command -v "$tool" >/dev/null && echo "has $tool" || echo "lacks $tool"
+    done
+    command -v sbatch >/dev/null || return 0
+    answered version sbatch --version
+    answered ping scontrol ping
+    answered books sacct -n -X -S now-1hours -o JobIDRaw
+    printf '#!/bin/sh\ntrue\n' | answered_script trial sbatch --test-only --job-name=mqi-check "$@"
+}
+
+answered_script() { # as answered, with the script of the job on standard input
+    word=$1
+    shift
+    said=$(limited "$mqi_patience" "$@" 2>&1)
+    code=$?
+    [ -n "$said" ] && printf '%s\n' "$said" | sed "s/^/$word /"
+    echo "$word-code $code"
+}

@@ -26,14 +26,15 @@ _ENDS = {
     "DEADLINE": "it reached its deadline",
     "REVOKED": "another cluster took it",
 }
+_LAUNCH_FAILED = "launch failed requeued held"
 _HELD = {
     "JobHeldAdmin": "it is held by an administrator",
     "JobHeldUser": "it is held",
     "DependencyNeverSatisfied": "its dependency is never satisfied",
-    "launch_failed_requeued_held": "its start failed on the node, and Slurm holds it",
+    _LAUNCH_FAILED: "its start failed on the node, and Slurm holds it",
 }
-NEVER = frozenset({"DependencyNeverSatisfied"})
-"""Reasons for which a waiting job never begins."""
+NEVER = frozenset({"DependencyNeverSatisfied", _LAUNCH_FAILED})
+"""Reasons for which a waiting job never begins by itself, and nobody has held it on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _job(line: str) -> QueuedJob | None:
     if len(fields) < 7 or not fields[0].isdecimal() or not fields[2]:
         return None
     number, name, state, reason, restarts, start, end = fields[:7]
-    told = "" if reason in ("None", "(null)") else reason
+    told = "" if reason in ("None", "(null)") else reason.replace("launch_failed_requeued_held", _LAUNCH_FAILED)
     return QueuedJob(number, name, state, told, _count(restarts), _time(start), _time(end))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -62,38 +63,37 @@ class LocalShell:
         self, script: str, *, timeout_s: float, cancel: Callable[[], bool] = lambda: False, prelude: str = ""
     ) -> Said:
         """Raises MqiError (``shell-lost``) when it was cut or cancelled, or takes longer than ``timeout_s``."""
-        with effect("slurm.shell"), self._start() as process:
+        text = f"{prelude}\n{script}\n".encode("utf-8", "surrogateescape")
+        with effect("slurm.shell"), self._start(text) as process:
             try:
-                text = self._talk(process, f"{prelude}\n{script}\n", time.monotonic() + timeout_s, cancel)
+                output = self._hear(process, time.monotonic() + timeout_s, cancel)
             finally:
                 process.kill()
                 with self._lock:
                     self._running.discard(process)
-        return Said(text.decode("utf-8", "surrogateescape"))
+        return Said(output.decode("utf-8", "surrogateescape"))
 
-    def _talk(
-        self, process: subprocess.Popen[bytes], script: str, deadline: float, cancel: Callable[[], bool]
-    ) -> bytes:
-        told: bytes | None = script.encode("utf-8", "surrogateescape")
+    def _hear(self, process: subprocess.Popen[bytes], deadline: float, cancel: Callable[[], bool]) -> bytes:
         while True:
             try:
-                output, _ = process.communicate(told, timeout=_POLL_S)
+                output, _ = process.communicate(timeout=_POLL_S)
             except subprocess.TimeoutExpired:
-                told = None  # the first call goes on handing it over
+                if cancel() or time.monotonic() > deadline:
+                    raise lost("the script took too long, or is not wanted any more") from None
             else:
                 if self._cut:
                     raise lost("it was closed meanwhile")
                 return output
-            if cancel() or time.monotonic() > deadline:
-                raise lost("the script took too long, or is not wanted any more")
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        with self._lock:
+    def _start(self, text: bytes) -> subprocess.Popen[bytes]:
+        with tempfile.TemporaryFile() as script, self._lock:  # a file: writing to a pipe would have to be waited for
+            script.write(text)
+            script.seek(0)
             if self._cut:
                 raise lost("it is being closed")
             process = subprocess.Popen(
                 ["/bin/sh"],
-                stdin=subprocess.PIPE,
+                stdin=script,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,

@@ -56,6 +56,8 @@ class Judgement:
     """No process of the run is left."""
     forestall: bool = False
     """It is over, but no claim keeps it from beginning yet: one must be made first."""
+    leftover: str = ""
+    """Number of a job that would still begin, and end at once at the claim: it may be cancelled."""
     doubt: bool = False
     """It looks over; that is believed only when it has looked so for a while (``lost_s``)."""
 
@@ -105,14 +107,15 @@ def _standing(files: RunFiles, job: QueuedJob) -> Judgement:
     """Slurm has the job: waiting, or on a node."""
     if files.claim != "made":
         if job.reason in NEVER:
-            return Judgement(Observation.KILLED, f"{_who(job)}: {job.told}.", gone=True, forestall=True)
+            told = f"{_who(job)}: {job.told}."
+            return Judgement(Observation.KILLED, told, gone=True, forestall=True, leftover=job.number)
         return Judgement(Observation.QUEUED, f"{_who(job)}: {job.told}.")
     if files.void and not files.started:
         return Judgement(Observation.KILLED, f"{_who(job)}: its claim was voided before it began.", gone=True)
     if files.restarts is not None and job.restarts > files.restarts:
         # what runs under the new count, if anything, sees the claim of the old one and ends at once
         why = f"Slurm started it again (restart {job.restarts}), which ends what ran before"
-        return Judgement(Observation.KILLED, f"{_who(job)}: {why}.", gone=True)
+        return Judgement(Observation.KILLED, f"{_who(job)}: {why}.", gone=True, leftover=job.number)
     return Judgement(Observation.RUNNING, f"{_who(job)}: {job.told if job.active else 'it has begun'}.")
 
 

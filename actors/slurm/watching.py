@@ -115,6 +115,8 @@ class Watch:
         self._numbers = 0
         self._runs: dict[str, Run] = {}
         self._asked = _Asked()
+        self._leftovers: set[str] = set()
+        """Jobs of runs that are over, which Slurm would still begin."""
 
     def order(self, order: WatchJob | UnwatchJob) -> None:
         """Watch a run (in place of a former order for it), or watch it no more."""
@@ -160,7 +162,7 @@ class Watch:
 
     def _pause_s(self) -> float:
         until_queue = max(self._asked.due - time.monotonic(), 0.0)
-        return min(self._pace.files_s, until_queue) if self._runs else until_queue
+        return min(self._pace.files_s, until_queue) if self._runs or self._leftovers else until_queue
 
     # -- rounds
 
@@ -180,6 +182,9 @@ class Watch:
 
     def _script(self, *, asks: bool) -> Iterator[str]:
         """The queue first: a run that it says is over has written its evidence before."""
+        if self._leftovers:
+            yield f"answered cancel scancel {' '.join(sorted(self._leftovers))}"
+            self._leftovers.clear()
         if asks:
             yield "queue"
         for run in self._runs.values():
@@ -213,6 +218,8 @@ class Watch:
             lost_s=run.lost_s(now),
             patience=self._patience,
         )
+        if found.leftover:
+            self._leftovers.add(found.leftover)
         news = run.news(found, log_of(lines), now)
         if news is not None:
             tell(Observed(run.order.reply_to, news))

@@ -3,6 +3,7 @@
 from actors.ssh_connection.control import SshControl
 from actors.ssh_connection.examining import CheckLine, check_host
 from actors.ssh_connection.lane import SshLane
+from actors.ssh_connection.link import open_link
 from actors.ssh_connection.target import Target
 
-__all__ = ["CheckLine", "SshControl", "SshLane", "Target", "check_host"]
+__all__ = ["CheckLine", "SshControl", "SshLane", "Target", "check_host", "open_link"]

@@ -119,7 +119,11 @@ class Slurm:
         wait_until(lambda: "UP" in self.command("scontrol", "ping", check=False), 20, "slurmctld answers")
 
     def kill_controller(self) -> None:
-        """As a crash would."""
+        """As a crash would, just after it saved its jobs: one that forgets some gives their numbers to others."""
+        saved = self.folder / "state" / "job_state"
+        before = saved.stat().st_mtime_ns if saved.exists() else 0
+        with contextlib.suppress(AssertionError):  # nothing has changed: there is nothing to save
+            wait_until(lambda: saved.exists() and saved.stat().st_mtime_ns != before, 8, "its state is saved")
         process = self._processes.pop("slurmctld")
         process.send_signal(signal.SIGKILL)
         process.wait(10)
@@ -192,6 +196,7 @@ class Slurm:
             "KillWait": "2",
             "MessageTimeout": "3",
             "SlurmctldTimeout": "10",
+            "SlurmdTimeout": "6",
             **self._options,
         }
         lines = [f"{name}={value}" for name, value in settings.items() if value]
