@@ -115,7 +115,7 @@ class Answers:
 
     async def events(self, request: Request) -> Response:
         """The overview whenever it changes, and which cases changed."""
-        return stream(request, self._door.hub, as_json)
+        return stream(self._door.hub, as_json)
 
     def _answer(self, request: Request, document: dict[str, Any]) -> Response:
         """Over TCP, names of patients that a path may hold are taken out."""

@@ -48,7 +48,11 @@ class Guard:
         if not peer.local and (denied := self._denied(scope, peer)):
             await refusal(denied.status, Fault(denied.what, remedy=denied.remedy))(scope, receive, outward)
             return
-        await self._app(scope, receive, outward)
+        try:
+            await self._app(scope, receive, outward)
+        except Exception:
+            if not outward.gone:  # who was dropped is nobody's failure
+                raise
 
     def _denied(self, scope: Scope, peer: Peer) -> Denied | None:
         if self._access is None:
@@ -82,6 +86,8 @@ class _Outward:
 
     def __init__(self, send: Send, peer: Peer) -> None:
         self._send, self._peer = send, peer
+        self.gone = False
+        """The client took nothing in time, and was dropped."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -92,6 +98,7 @@ class _Outward:
         try:
             await asyncio.wait_for(self._send(message), TAKE_S)
         except TimeoutError:
+            self.gone = True
             self._peer.abort()
             raise
 

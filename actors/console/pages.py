@@ -116,7 +116,7 @@ class Pages:
             events: list[tuple[str, Any]] = [("page", news)]
             return [*events, ("cases", sorted(changed)[:500])] if changed else events
 
-        return stream(request, self._door.hub, pieces)
+        return stream(self._door.hub, pieces)
 
     async def asset(self, request: Request) -> Response:
         """Our own files; their address changes with them."""

@@ -7,52 +7,23 @@ import pwd
 import socket
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from actors.console import Console
-from actors.console import actor as module
+from actors.console import serving
 from actors.console.client import Client, ConsoleSilentError
 from actors.console.sockets import open_socket
 from actors.errors import MqiError
 from messages.cases import FolderTaken, SubmitFolder
-from messages.ledger import NoteEvent, Write
-from messages.operators import GetHealth, HealthReport, MachineHealth, SettingsReloaded
-from tests.kit import Probe, running, wait_until
+from messages.faults import Fault
+from messages.ledger import OrderCommand, Write, WriteRefused, Written
+from messages.operators import GetHealth, HealthReport, MachineHealth, OrderPlaced
+from tests.integration.console.around import Around, in_background
+from tests.kit import wait_until
 
 USER = pwd.getpwuid(os.getuid()).pw_name
-
-
-class Around:
-    """The actors around the console."""
-
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / "control.sock"
-        self.ledger, self.scanner, self.monitor = Probe("root/ledger"), Probe("root/scanner"), Probe("root/monitor")
-        self.stopped = threading.Event()
-        self.reloaded = SettingsReloaded("", ("scan.quiet_s",), (), ())
-
-    @contextmanager
-    def console(self) -> Iterator[Any]:
-        with running(
-            Console,
-            boot=9,
-            socket=self.path,
-            ledger=self.ledger,
-            scanner=self.scanner,
-            monitor=self.monitor,
-            stop=self.stopped.set,
-            reload=lambda: self.reloaded,
-        ) as actor:
-            wait_until(self.path.exists)
-            yield actor
-
-    def notes(self) -> list[NoteEvent]:
-        return [record for write in self.ledger.all(Write) for record in write.records if isinstance(record, NoteEvent)]
 
 
 @pytest.fixture
@@ -60,25 +31,18 @@ def around(tmp_path: Path) -> Around:
     return Around(tmp_path)
 
 
-def in_background(work: Any) -> tuple[threading.Thread, list[Any]]:
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(work()))
-    thread.start()
-    return thread, found
-
-
 def test_status_tells_of_the_process_and_what_the_monitor_knows(around: Around) -> None:
     with around.console():
         thread, found = in_background(Client(around.path).status)
-        asked = around.monitor.expect(GetHealth)
+        asked = around.monitor.expect(GetHealth, where=lambda asked: asked.request_id != "health")
         asked.reply_to.tell(HealthReport(asked.request_id, (), MachineHealth(40.0, 0.5, None), ()))
         thread.join()
     (status,) = found
-    assert status["pid"] == os.getpid()
-    assert status["boot"] == 9
-    assert status["socket"] == str(around.path)
+    daemon = status["daemon"]
+    assert (daemon["pid"], daemon["boot"], daemon["socket"]) == (os.getpid(), 9, str(around.path))
+    assert daemon["since"][-6] in "+-"
     assert status["machine"]["memory_percent"] == 40.0
-    assert status["since"][-6] in "+-"
+    assert [host["name"] for host in status["hosts"]] == ["gpu1"]
     (own,) = [actor for actor in status["actors"] if actor["id"] == "root/actor"]
     assert (own["restarts"], own["last_cause"]) == (0, "")
 
@@ -109,9 +73,43 @@ def test_orders_carry_the_name_of_the_user_who_gave_them(around: Around) -> None
         ]
 
 
+@pytest.mark.promise("P34")
+def test_an_order_is_in_the_ledger_before_it_is_answered_and_then_told_on(around: Around) -> None:
+    with around.console():
+        thread, found = in_background(lambda: Client(around.path).order("drain", "gpu1/0"))
+        write = around.ledger.expect(Write)
+        (order,) = write.records
+        assert isinstance(order, OrderCommand)
+        assert (order.kind, order.subject, order.argument, order.user) == ("drain", "gpu1/0", "", USER)
+        around.orders.none(OrderPlaced, within_s=0.05)
+        assert thread.is_alive()
+        assert write.reply_to is not None
+        write.reply_to.tell(Written(write.request_id))
+        thread.join()
+        assert found == [{"order": order.order, "kind": "drain", "subject": "gpu1/0", "argument": ""}]
+        assert around.orders.expect(OrderPlaced) == OrderPlaced(order.order)
+
+
+@pytest.mark.promise("P34")
+def test_an_order_that_the_disk_does_not_take_is_refused(around: Around) -> None:
+    def order() -> str:
+        with pytest.raises(MqiError) as caught:
+            Client(around.path).order("pause")
+        return str(caught.value)
+
+    with around.console():
+        thread, found = in_background(order)
+        write = around.ledger.expect(Write)
+        assert write.reply_to is not None
+        write.reply_to.tell(WriteRefused(write.request_id, Fault("The disk is full.", remedy="Make room.")))
+        thread.join()
+        assert "Make room." in found[0]
+        around.orders.none(OrderPlaced)
+
+
 @pytest.mark.promise("P35")
 def test_a_reload_that_fails_is_told_and_harms_nothing(around: Around) -> None:
-    around.reloaded = None  # type: ignore[assignment]  # the answer cannot be made of this
+    around.reloaded = None  # the answer cannot be made of this
     with around.console() as actor:
         with pytest.raises(MqiError, match="The console failed"):
             Client(around.path).reload()
@@ -136,13 +134,13 @@ def test_clients_that_send_nonsense_or_nothing_harm_nobody(around: Around) -> No
 
 @pytest.mark.promise("P35")
 def test_a_server_that_ends_is_replaced(around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
-    make, servers = module.make_server, []
+    make, servers = serving.make_server, []
 
     def remembered(app: Any) -> Any:
         servers.append(make(app))
         return servers[-1]
 
-    monkeypatch.setattr(module, "make_server", remembered)
+    monkeypatch.setattr(serving, "make_server", remembered)
     with around.console() as actor:
         Client(around.path).stop()
         servers[0].should_exit = True
