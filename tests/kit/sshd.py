@@ -91,7 +91,7 @@ class Sshd:
         prepare_machine()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [SERVER, "-D", "-e", "-f", str(config)],
+                self.command([SERVER, "-D", "-e", "-f", str(config)]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -99,6 +99,10 @@ class Sshd:
             )
         wait_until(self._listens, 10, f"sshd on port {self.port}; {self.log.read_text('utf-8', 'replace')[-2000:]}")
         return self
+
+    def command(self, server: list[str]) -> list[str]:
+        """How the server is run."""
+        return server
 
     def stop(self) -> None:
         """The server and every session of it, at once; what runs detached (a job) lives on."""
