@@ -11,6 +11,9 @@ from messages.files import FileProof
 from messages.hosts import GpuState
 from messages.states import AttemptState
 
+AGING_S = 3600.0
+"""Seconds of waiting that outweigh one point of priority."""
+
 
 @dataclass(frozen=True, slots=True)
 class BeamRequest:
@@ -37,6 +40,10 @@ class BeamRequest:
     """On the daemon's machine; collected output appears there as ``out/`` with engine.log and exit.json beside it."""
     avoid: frozenset[str] = frozenset()
     """``host/uuid`` of GPUs that failed this beam: used only if no other can ever take it."""
+    profile: str = ""
+    """``name/version``: with particles and voxels what the duration of later runs is learned by."""
+    particles: int = 0
+    voxels: int = 0
 
     @property
     def key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from pathlib import PurePath
 
 from actors.case import effects as fx
@@ -97,6 +98,9 @@ def _queue(view: CaseView, beam: Beam, avoid: frozenset[str], work_dir: PurePath
         wall_limit_s=made.wall_limit_s,
         output_dir=output_dir(work_dir, beam.number, number),
         avoid=avoid,
+        profile=view.interpretation.profile if view.interpretation else "",
+        particles=made.counts,
+        voxels=prod(made.grid.size),
     )
     beam.doing = Doing.QUEUED
     return (fx.Queue(request),)

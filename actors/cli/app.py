@@ -26,6 +26,7 @@ Conf = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
 Case = Annotated[str, typer.Argument(metavar="CASE", help="Name of a case, or its beginning.")]
+Subject = Annotated[str, typer.Argument(metavar="CASE", help="A case, or its beginning; or HOST, or HOST/GPU.")]
 Place = Annotated[str, typer.Argument(metavar="HOST[/GPU]", help="A host, or one GPU of it by index or UUID.")]
 
 
@@ -181,12 +182,12 @@ def show(case: Case, conf: Conf = None, as_json: Json = False, debug: Debug = Fa
 
 
 @app.command()
-def why(case: Case, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
-    """Say in one sentence why a case is where it is."""
+def why(subject: Subject, conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+    """Say in one sentence why a case is where it is, or a host or GPU as it is."""
     del debug
     from actors.cli.commands import explain
 
-    explain(conf, case, as_json=as_json)
+    explain(conf, subject, as_json=as_json)
 
 
 def _give(kind: str, subject: str = "", argument: str = "", *, conf: Path | None, as_json: bool) -> NoReturn:

@@ -121,6 +121,7 @@ def status(conf: Path | None, *, as_json: bool) -> None:
         gpus=reader.gpus(),
         alarms=reader.alarms(),
         boot=int(boot) if boot else None,
+        halts=reader.halts(),
     )
     say(document, status_view(document), as_json=as_json)
 
@@ -128,7 +129,7 @@ def status(conf: Path | None, *, as_json: bool) -> None:
 def cases(conf: Path | None, state: str | None, *, as_json: bool) -> None:
     """All cases, or those in one state."""
     from actors.cli.views import cases_view
-    from actors.documents import case_document
+    from actors.documents import case_document, look_around
     from messages.states import CaseState
 
     site = Site(conf, os.environ)
@@ -137,31 +138,70 @@ def cases(conf: Path | None, state: str | None, *, as_json: bool) -> None:
         raise CommandError(ExitCode.USAGE, what, "", f"There are: {', '.join(CaseState)}.", "no-state")
     now = datetime.now().astimezone()
     rows = site.reader.cases(CaseState(state) if state else None)
-    documents = [case_document(row, now) for row in rows]
+    around = look_around(site.reader, now, site.settings.retry.attempts)
+    documents = [case_document(row, now, around) for row in rows]
     say(documents, cases_view(documents), as_json=as_json)
 
 
 def show(conf: Path | None, case: str, *, as_json: bool) -> None:
     """One case in full."""
     from actors.cli.views import show_view
-    from actors.documents import show_document
+    from actors.documents import look_around, show_document
 
     site = Site(conf, os.environ)
     row = site.case(case)
     now = datetime.now().astimezone()
-    document = show_document(row, site.reader.attempts(row.case), site.reader.events(row.case), now)
+    around = look_around(site.reader, now, site.settings.retry.attempts)
+    document = show_document(row, site.reader.attempts(row.case), site.reader.events(row.case), now, around)
     say(document, show_view(document), as_json=as_json)
 
 
-def explain(conf: Path | None, case: str, *, as_json: bool) -> None:
-    """Why a case is where it is."""
-    from actors.documents import halting, why
+def explain(conf: Path | None, subject: str, *, as_json: bool) -> None:
+    """Why a case, a host or a GPU is as it is."""
+    from actors.documents import halting, look_around, why
 
     site = Site(conf, os.environ)
-    row, holder = site.case(case), site.holder
-    halted = halting(_alarms(site, _live(site, holder)))
-    sentence = why(row, running=holder is not None, results=site.settings.results.dir, halted=halted)
+    if _is_place(site, subject):
+        _explain_place(site, subject, as_json=as_json)
+        return
+    row, holder = site.case(subject), site.holder
+    sentence = why(
+        row,
+        running=holder is not None,
+        results=site.settings.results.dir,
+        halted=halting(_alarms(site, _live(site, holder))),
+        around=look_around(site.reader, datetime.now().astimezone(), site.settings.retry.attempts),
+        attempts=site.reader.attempts(row.case),
+    )
     say({"case": row.case, "state": str(row.state), "why": sentence}, f"{row.case}: {sentence}", as_json=as_json)
+
+
+def _is_place(site: Site, subject: str) -> bool:
+    """A host, or one GPU of it; cases have names that no host has."""
+    host, slash, _ = subject.partition("/")
+    return bool(slash) or any(known.name == host for known in site.settings.hosts)
+
+
+def _explain_place(site: Site, subject: str, *, as_json: bool) -> None:
+    from actors.cli.ordering import place_name
+    from actors.documents import look_around, why_gpu, why_host
+    from messages.states import BeamState
+
+    place = place_name(site, subject)
+    host, _, index = place.partition("/")
+    reader, running = site.reader, site.holder is not None
+    around = look_around(reader, datetime.now().astimezone(), site.settings.retry.attempts)
+    gpus = [row for row in around.gpus if row.host == host]
+    if index:
+        row = next((gpu for gpu in gpus if str(gpu.index) == index), None)
+        waiting = sum(beam.state is BeamState.INTERPRETED for case in reader.open_cases() for beam in case.beams)
+        sentence = (
+            f"{place} was never seen." if row is None else why_gpu(row, running=running, around=around, waiting=waiting)
+        )
+    else:
+        known = next((row for row in reader.hosts() if row.host == host), None)
+        sentence = why_host(host, known, gpus, running=running, around=around)
+    say({"place": place, "why": sentence}, sentence, as_json=as_json)
 
 
 def tail(conf: Path | None, case: str | None, *, follow: bool, lines: int, engine: int | None, as_json: bool) -> None:

@@ -27,7 +27,7 @@ def cases_view(cases: Sequence[dict[str, Any]]) -> str:
             case["state"],
             f"{case['progress']:.0%}",
             " ".join(f"{beam['number']}:{beam['state']}" for beam in case["beams"]),
-            _time(case["eta"]),
+            _ready(case),
             short(case["reason"], 80),
         )
         for case in cases
@@ -41,7 +41,10 @@ def show_view(case: dict[str, Any]) -> str:
         f"{case['case']}  {case['state']}  {case['progress']:.0%}{'  ' + case['reason'] if case['reason'] else ''}",
         f"path {case['path']}",
         f"plan {case['plan_uid']}  priority {case['priority']}",
-        f"seen {_time(case['seen'])}  started {_time(case['started'])}  ended {_time(case['ended'])}",
+        (
+            f"seen {_time(case['seen'])}  started {_time(case['started'])}  ended {_time(case['ended'])}"
+            f"  ready {_ready(case)}"
+        ),
     ]
     beams = table(
         ("beam", "name", "state", "attempt", "where", "done", "reason"),
@@ -121,6 +124,8 @@ def status_view(status: dict[str, Any]) -> str:
             f"  gpu {gpu['index']}  {gpu['state']}{_because(gpu['reason'])}{'  ' + gpu['beam'] if gpu['beam'] else ''}"
             for gpu in host["gpus"]
         ]
+    if status.get("paused"):
+        lines.append(f"intake   paused {status['paused']}: no further case is begun; mqi-actors unpause")
     for disk in status.get("disks", ()):
         free = "does not answer" if disk["free_gb"] is None else f"{disk['free_gb']:.1f} GB free"
         low = "  LOW: no new work starts" if disk["low"] else ""
@@ -137,6 +142,14 @@ def short(text: str, length: int) -> str:
 
 def _because(reason: str) -> str:
     return f": {reason}" if reason else ""
+
+
+def _ready(case: dict[str, Any]) -> str:
+    """When it is done, and by when in nine cases of ten."""
+    if case["ended"] or not case["eta"]:
+        return "-"
+    eta, bound = _time(case["eta"]), _time(case["eta_bound"])
+    return f"{eta} ({bound[11:16]})" if bound[:10] == eta[:10] else f"{eta} ({bound})"
 
 
 def _time(at: str | None) -> str:

@@ -1,19 +1,23 @@
 """What the commands, the console and the page tell of the ledger: plain values and sentences, made from its rows."""
 
+from actors.documents.around import Around, look_around
 from actors.documents.cases import case_document, case_progress, show_document, verdict_of
 from actors.documents.overview import health_document, overview_document
 from actors.documents.status import status_document
 from actors.documents.times import iso
 from actors.documents.today import Today, midnight, tally
 from actors.documents.why import halting, why
+from actors.documents.why_places import why_gpu, why_host
 
 __all__ = [
+    "Around",
     "Today",
     "case_document",
     "case_progress",
     "halting",
     "health_document",
     "iso",
+    "look_around",
     "midnight",
     "overview_document",
     "show_document",
@@ -21,4 +25,6 @@ __all__ = [
     "tally",
     "verdict_of",
     "why",
+    "why_gpu",
+    "why_host",
 ]

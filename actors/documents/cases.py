@@ -7,12 +7,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from actors.documents.around import NOWHERE, Around
+from actors.documents.forecast import Estimate
 from actors.documents.times import iso
 from messages.ledger import AttemptRow, BeamRow, CaseRow, EventRow
 from messages.states import BeamState, CaseState
 
 _NOTICEABLE = 0.02
 """Of a case's progress: before this nothing is said about its end."""
+_UNSURE = 1.5
+"""By how much longer it may take where nothing was learned."""
 
 
 def beam_progress(beam: BeamRow) -> float:
@@ -29,16 +33,27 @@ def case_progress(row: CaseRow) -> float:
     return round(sum(map(beam_progress, row.beams)) / len(row.beams), 4) if row.beams else 0.0
 
 
-def eta(row: CaseRow, now: datetime) -> datetime | None:
-    """When a running case will be done if it goes on as it did; None when there is nothing to go by."""
+def estimate(row: CaseRow, now: datetime, around: Around) -> Estimate | None:
+    """When an open case will be done; None when there is nothing to go by.
+
+    Where nothing was learned yet, a running case that goes on as it did says something about its end.
+    """
+    known = around.of_case(row.case)
     progress = case_progress(row)
+    if known is not None:
+        return known
     if row.state is not CaseState.RUNNING or row.started is None or not _NOTICEABLE <= progress < 1:
         return None
-    return now + (now - row.started) * ((1 - progress) / progress)
+    left = (now - row.started) * ((1 - progress) / progress)
+    return Estimate(now + left, now + left * _UNSURE)
 
 
-def case_document(row: CaseRow, now: datetime) -> dict[str, Any]:
-    """One element of ``cases``. ``verdict``: null before a result is published; ``partial``: not all was delivered."""
+def case_document(row: CaseRow, now: datetime, around: Around = NOWHERE) -> dict[str, Any]:
+    """One element of ``cases``. ``eta``: as likely later as earlier; nine of ten are done by ``eta_bound``.
+
+    ``verdict``: null before a result is published; ``partial``: not all was delivered.
+    """
+    foretold = estimate(row, now, around)
     return {
         "case": row.case,
         "state": str(row.state),
@@ -50,31 +65,40 @@ def case_document(row: CaseRow, now: datetime) -> dict[str, Any]:
         "started": iso(row.started),
         "ended": iso(row.ended),
         "progress": case_progress(row),
-        "eta": iso(eta(row, now)),
+        "eta": iso(foretold.eta if foretold else None),
+        "eta_bound": iso(foretold.bound if foretold else None),
         "partial": row.source is not None and row.source.partial,
         "verdict": verdict_of(row),
-        "beams": [
-            {
-                "number": beam.number,
-                "name": beam.name,
-                "state": str(beam.state),
-                "attempt": beam.attempt,
-                "host": beam.host,
-                "gpu": beam.gpu,
-                "progress": round(beam_progress(beam), 4),
-                "reason": beam.reason,
-            }
-            for beam in row.beams
-        ],
+        "beams": [_beam(row, beam, around) for beam in row.beams],
+    }
+
+
+def _beam(row: CaseRow, beam: BeamRow, around: Around) -> dict[str, Any]:
+    foretold = around.of_beam(row.case, beam.number)
+    return {
+        "number": beam.number,
+        "name": beam.name,
+        "state": str(beam.state),
+        "attempt": beam.attempt,
+        "host": beam.host,
+        "gpu": beam.gpu,
+        "progress": round(beam_progress(beam), 4),
+        "reason": beam.reason,
+        "eta": iso(foretold.eta if foretold else None),
+        "eta_bound": iso(foretold.bound if foretold else None),
     }
 
 
 def show_document(
-    row: CaseRow, attempts: Iterable[AttemptRow], events: Iterable[EventRow], now: datetime
+    row: CaseRow,
+    attempts: Iterable[AttemptRow],
+    events: Iterable[EventRow],
+    now: datetime,
+    around: Around = NOWHERE,
 ) -> dict[str, Any]:
     """``show``: the case with its attempts and history, and what was found out about it."""
     return {
-        **case_document(row, now),
+        **case_document(row, now, around),
         "attempts": [
             {
                 "beam": attempt.beam,

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.documents.times import iso
 from messages.hosts import GpuState, HostState
-from messages.ledger import AlarmRow, GpuRow, HostRow
+from messages.ledger import AlarmRow, GpuRow, HaltRow, HostRow
 from messages.operators import Holder
 from messages.states import CaseState
 
@@ -22,6 +22,7 @@ def status_document(
     gpus: Sequence[GpuRow],
     alarms: Iterable[AlarmRow],
     boot: int | None,
+    halts: Sequence[HaltRow] = (),
 ) -> dict[str, Any]:
     """``status``. ``live``: what the daemon itself says, if it answers; ``configured``: (name, kind) of every host."""
     told = {row.host: row for row in hosts}
@@ -29,9 +30,13 @@ def status_document(
         "daemon": _daemon(holder, live, boot),
         "cases": {str(state): counts.get(state, 0) for state in CaseState},
         "hosts": [
-            _host(name, kind, told.get(name), [gpu for gpu in gpus if gpu.host == name], running=holder is not None)
+            _drained(
+                _host(name, kind, told.get(name), _of(gpus, name), running=holder is not None),
+                next((halt for halt in halts if halt.place == name), None),
+            )
             for name, kind in configured
         ],
+        "paused": next((halt_words(halt) for halt in halts if not halt.place), None),
         "alarms": _alarms(live, alarms),
     }
     for key in ("disks", "machine"):
@@ -66,6 +71,24 @@ def _host(name: str, kind: str, row: HostRow | None, gpus: Sequence[GpuRow], *, 
         "reason": reason,
         "gpus": [_gpu(gpu, running=running) for gpu in gpus],
     }
+
+
+def _of(gpus: Sequence[GpuRow], host: str) -> list[GpuRow]:
+    return [gpu for gpu in gpus if gpu.host == host]
+
+
+def _drained(host: dict[str, Any], halt: HaltRow | None) -> dict[str, Any]:
+    """A host that an operator wants nothing new on: drained once nothing runs there any more."""
+    if halt is None:
+        return host
+    state = HostState.DRAINING if any(gpu["beam"] for gpu in host["gpus"]) else HostState.DRAINED
+    lost = f"; it is suspended: {host['reason']}" if host["state"] == HostState.SUSPENDED else ""
+    return {**host, "state": str(state), "reason": f"drained {halt_words(halt)}{lost}"}
+
+
+def halt_words(halt: HaltRow) -> str:
+    """Who, and since when."""
+    return f"by {halt.user or 'nobody named'} since {halt.at.astimezone().isoformat(sep=' ', timespec='minutes')}"
 
 
 def _gpu(row: GpuRow, *, running: bool) -> dict[str, Any]:

@@ -110,7 +110,8 @@ class GpuWorker(Actor):
         self._said: dict[str, str] = {}
         """Key → what the log has of it last."""
         self._told: Standing | None = None
-        self._noted: tuple[str, str, str] | None = None
+        self._noted: tuple[str, str, str, str] | None = None
+        self._model = ""
 
     def started(self) -> None:
         self.watch(self._scheduler)
@@ -347,7 +348,8 @@ class GpuWorker(Actor):
 
     def _tell_standing(self, *, again: bool) -> None:
         standing = self._lease.standing(time.monotonic())
-        noted = (standing.state.value, standing.reason, standing.running)
+        noted = (standing.state.value, standing.reason, standing.running, self._lease.gpu.model or self._model)
+        self._model = noted[3]
         if noted != self._noted:
             self._noted = noted
             self._write(None, (NoteGpu(self._home.host, self._index, self._home.gpu, *noted),))

@@ -81,6 +81,12 @@ class GpuWatch:
             return None
         return next((gpu for gpu in self._observed.gpus if gpu.uuid == self.uuid), None)
 
+    @property
+    def model(self) -> str:
+        """As the driver names it; empty: a slot, or not told yet."""
+        reading = self._reading() if self.asked else None
+        return reading.name if reading is not None else ""
+
     def judge(self, now: float) -> Health:
         """The GPU's health now."""
         if not self.asked:

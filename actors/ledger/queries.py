@@ -203,6 +203,28 @@ RAISE_ATTEMPT_PROGRESS = (
 )
 """An attempt's progress; never back."""
 
+GOOD_RUNS = (
+    "SELECT key, attempts.host, gpu, coalesce(model, '') AS model, request, launched, ended FROM attempts "
+    "LEFT JOIN gpus ON gpus.host = attempts.host AND gpus.uuid = attempts.gpu "
+    "WHERE attempts.state = 'verified' AND launched <> '' AND ended <> '' ORDER BY attempts.rowid DESC LIMIT :limit"
+)
+"""The latest verified runs, newest first."""
+
+RUNNING = (
+    "SELECT key, attempts.host, gpu, coalesce(model, '') AS model, request, launched, ended FROM attempts "
+    "LEFT JOIN gpus ON gpus.host = attempts.host AND gpus.uuid = attempts.gpu "
+    "WHERE attempts.state IN ('intended', 'staged', 'launching', 'running', 'ended', 'collected') "
+    "AND attempts.state = 'running'"
+)
+"""What runs now."""
+
+AFTER_RUNS = (
+    'SELECT ended, (SELECT max(at) FROM events WHERE events."case" = cases."case" '
+    "AND what LIKE '%→ ended') AS last "
+    "FROM cases WHERE state = 'done' ORDER BY priority DESC, seen DESC LIMIT :limit"
+)
+"""Of the latest done cases: when they were done, and when the last run ended."""
+
 # --- history -----------------------------------------------------------------------------------------------------
 
 ADD_EVENT = 'INSERT INTO events (at, "case", what, detail) VALUES (:at, :case, :what, :detail)'

@@ -11,15 +11,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from actors.ledger import glances, halts, reads, reports
+from actors.ledger import glances, halts, past, reads, reports
 from actors.ledger.backups import default_backups
 from actors.ledger.codec import time_text
-from actors.ledger.facts import Known, read_facts
 from actors.ledger.damage import damage_named, damaged
+from actors.ledger.facts import Known, read_facts
 from actors.ledger.migrations import create_schema
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.transitions import refused
-from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HaltRow, HostRow, KnownCase, OrderRow, ReportRow
+from messages.ledger import (
+    AlarmRow,
+    AttemptRow,
+    CaseRow,
+    EventRow,
+    GpuRow,
+    HaltRow,
+    HostRow,
+    KnownCase,
+    OrderRow,
+    PastRuns,
+    ReportRow,
+)
 from messages.metrics import LedgerFacts
 from messages.states import CaseState
 
@@ -108,7 +120,16 @@ class Reader:
 
     def halts(self) -> tuple[HaltRow, ...]:
         """Where operators want nothing new to start."""
-        return self._read(reads.halts)
+        return self._read(halts.halts)
+
+    def open_cases(self) -> tuple[CaseRow, ...]:
+        """Cases that are queued or running, by priority then age."""
+        begun = frozenset({CaseState.QUEUED, CaseState.RUNNING})
+        return self._read(lambda database: reads.cases_in(database, begun))
+
+    def past_runs(self) -> PastRuns:
+        """What the durations of later runs are learned from, and what runs now."""
+        return self._read(past.past_runs)
 
     def known_cases(self) -> tuple[KnownCase, ...]:
         """Every case as the scanner sees it, oldest first."""

@@ -20,10 +20,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from messages.hosts import GpuState
-from messages.scheduling import BeamRequest
+from messages.scheduling import AGING_S, BeamRequest
 
-AGING_S = 3600.0
-"""Seconds of waiting that outweigh one point of priority."""
 NEARLY_OVER = 0.9
 """Progress of a run behind which a staged beam is left where it is."""
 

@@ -71,8 +71,10 @@ from messages.ledger.rows import (
     HostRow,
     KnownCase,
     OrderRow,
+    PastRuns,
     PushRow,
     ReportRow,
+    RunRow,
 )
 
 __all__ = [
@@ -129,12 +131,14 @@ __all__ = [
     "OrderRow",
     "OrdersReport",
     "PardonGpu",
+    "PastRuns",
     "PushRow",
     "PushesReport",
     "RaiseAlarm",
     "Record",
     "ReleaseCase",
     "ReportRow",
+    "RunRow",
     "SetPriority",
     "SettleCommand",
     "SettlePush",

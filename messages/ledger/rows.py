@@ -160,6 +160,35 @@ class ReportRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run, as far as its duration is concerned."""
+
+    key: str
+    host: str
+    gpu: str
+    model: str
+    """Of the GPU, as the driver names it."""
+    profile: str
+    particles: int
+    voxels: int
+    """0: not known."""
+    launched: str
+    ended: str
+    """Host's clock, ISO 8601; empty: it runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastRuns:
+    """What times are foretold by."""
+
+    good: tuple[RunRow, ...]
+    """The latest verified runs, oldest first."""
+    running: tuple[RunRow, ...]
+    after_s: tuple[float, ...]
+    """Of the latest done cases: from the end of the last run to the published result."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmRow:
     alarm: str
     since: datetime

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.scheduler.policy import AGING_S, Room, Slot, assign, avoided, rank
+from actors.scheduler.policy import Room, Slot, assign, avoided, rank
 from messages.hosts import GpuState
-from messages.scheduling import BeamRequest
+from messages.scheduling import AGING_S, BeamRequest
 
 BEGIN = datetime(2024, 2, 29, tzinfo=UTC)
 
