@@ -108,8 +108,8 @@ class SlurmControl(Actor):
         """Opened so far: ticks of a former one are stale."""
         self._failures = 0
         self._since = 0.0
-        self._silence = "it was not asked yet"
-        """Why Slurm does not answer; empty: it does."""
+        self._silence: str | None = None
+        """Why Slurm does not answer; empty: it does; None: it was not asked yet."""
 
     def started(self) -> None:
         self._offer()
@@ -207,7 +207,7 @@ class SlurmControl(Actor):
 
     def _ready(self) -> Order | None:
         for order in self._waiting:
-            if not self._silence or isinstance(order, RemoveRuns):
+            if self._silence == "" or isinstance(order, RemoveRuns):
                 self._waiting.remove(order)
                 return order
         return None
@@ -245,7 +245,8 @@ class SlurmControl(Actor):
 
     def _take_standing(self, seen: Standing) -> None:
         self._seen = seen
-        self._publish(seen.observed(self._host, self._silence))
+        if self._silence is not None:
+            self._publish(seen.observed(self._host, self._silence))
         self.after(_STANDING_S, _AskStanding(self._shells))
 
     def _publish(self, observed: HostObserved) -> None:

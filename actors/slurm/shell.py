@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 import tempfile
 import threading
@@ -68,7 +71,7 @@ class LocalShell:
             try:
                 output = self._hear(process, time.monotonic() + timeout_s, cancel)
             finally:
-                process.kill()
+                _end(process)
                 with self._lock:
                     self._running.discard(process)
         return Said(output.decode("utf-8", "surrogateescape"))
@@ -106,11 +109,17 @@ class LocalShell:
         with self._lock:
             self._cut = True
             for process in self._running:
-                process.kill()
+                _end(process)
 
     def close(self) -> None:
         """Nothing is kept open between calls."""
         self.cut()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """It, and what it started: a child that lives on would keep its output open."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def open_here(_on_cancel: OnCancel) -> LocalShell:
