@@ -24,6 +24,7 @@ def told(made: list[Made]) -> list[str]:
     return [f"seed {SEED}: {one.order}: {'; '.join(one.problems)}" for one in made if one.problems]
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.promise("P15")
 @pytest.mark.promise("P25")
 def test_a_daemon_killed_at_any_instant_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
@@ -36,6 +37,7 @@ def test_a_daemon_killed_at_any_instant_ends_as_if_it_had_not_been(tmp_path: Pat
     assert sum(one.struck for one in made) >= len(orders), "the blows fell"
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.promise("P15")
 @pytest.mark.promise("P16")
 def test_an_ssh_host_whose_daemon_is_killed_or_link_is_cut_at_any_instant(tmp_path: Path) -> None:

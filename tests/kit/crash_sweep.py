@@ -34,6 +34,12 @@ WORKLOADS = (
     Workload("local, old ledger", old=True),
 )
 """Those that come later are struck only where a point is not passed in an earlier one of the same kind of host."""
+ELSEWHERE = {
+    "restore.aside": "tests/integration/ledger/test_ledger_restore_killed.py",
+    "slurm.shell": "tests/integration/slurm, where there is a cluster",
+    "report.aside": "a report that is not whole: nothing of ours leaves one",
+}
+"""Effects that no workload passes, and who strikes them."""
 OFTEN = 4
 """Commits, and commands on a host, are each something else: so many times more of them are struck than of others."""
 _MANY = ("ledger.commit:before", "ledger.commit:after", "link.run:before", "link.run:after")
@@ -78,6 +84,13 @@ def calm(folder: Path, stock: Stock, workload: Workload) -> Calm:
         ran(site)
         assert not (wrong := problems(site)), wrong
         return Calm(workload, outcome(site), site.passed())
+
+
+def calm_all(folder: Path, stock: Stock, workloads: Sequence[Workload], jobs: int) -> list[Calm]:
+    """The undisturbed run of each, ``jobs`` at once."""
+    folders = (folder / f"calm-{number}" for number in range(len(workloads)))
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(lambda one: calm(one[0], stock, one[1]), zip(folders, workloads, strict=False)))
 
 
 def single(calms: Iterable[Calm], each: int, chance: random.Random, *, cut: bool = False) -> Iterator[Order]:
