@@ -2,6 +2,7 @@
 
 REQUEST is the request document of a bundle, the case's files beside it. OUT receives ``input/`` and, when that is
 whole, ``answer.json``: the interpretation, or what is wrong with the case. Exit status 0 whenever there is an answer.
+``python -m actors.interpreter --release`` prints what decides the bytes of an answer: ``release NAME = VERSION`` lines.
 """
 
 from __future__ import annotations
@@ -60,4 +61,7 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    if sys.argv[1:] == ["--release"]:
+        print("".join(f"release {name} = {version}\n" for name, version in far.release()), end="")
+    else:
+        main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -29,3 +29,10 @@ examine() {
     if command -v timeout >/dev/null; then set -- timeout -s KILL 20 "$@"; fi
     version=$("$@" 2>&1 </dev/null) && printf 'version %s\n' "${version%%"$mqi_nl"*}" || printf 'no version %s\n' "${version%%"$mqi_nl"*}"
 }
+
+interpreter() { # the release of the interpreter that the Python $1 runs; what it said instead
+    command -v "$1" >/dev/null || { echo absent; return 0; }
+    set -- "$1" -m actors.interpreter --release
+    if command -v timeout >/dev/null; then set -- timeout -s KILL 60 "$@"; fi
+    said=$("$@" 2>&1 </dev/null) && printf '%s\n' "$said" || printf 'failed %s\n' "${said##*"$mqi_nl"}"
+}

@@ -65,6 +65,15 @@ class CheckLine:
     """What to do; for a failure always."""
 
 
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """The Python that steps on the host run in."""
+
+    python: str
+    release: tuple[tuple[str, str], ...]
+    """Name and version of all that it must have as we have it."""
+
+
 def check_host(
     target: Target,
     workspace: str,
@@ -72,13 +81,18 @@ def check_host(
     gpus: Offer = 1,
     command: tuple[str, ...] = (),
     version_command: tuple[str, ...] = (),
+    interpreter: Interpreter | None = None,
 ) -> tuple[CheckLine, ...]:
-    """Connect and look. Blocks for a minute at most; leaves nothing behind but the workspace folder."""
-    return tuple(_lines(target, workspace, gpus, command, version_command))
+    """Connect and look. Blocks for two minutes at most; leaves nothing behind but the workspace folder."""
+    return tuple(_lines(target, workspace, gpus, (command, version_command), interpreter))
 
 
 def _lines(
-    target: Target, workspace: str, gpus: Offer, command: tuple[str, ...], version_command: tuple[str, ...]
+    target: Target,
+    workspace: str,
+    gpus: Offer,
+    engine: tuple[tuple[str, ...], tuple[str, ...]],
+    interpreter: Interpreter | None,
 ) -> Iterator[CheckLine]:
     try:
         link = open_link(target)
@@ -88,7 +102,11 @@ def _lines(
     try:
         yield from _entered(target, link)
         remote = Remote(link, workspace)
-        yield from _asked(remote, command, version_command)
+        yield from _asked(remote, *engine)
+        if interpreter is not None:
+            words = (interpreter.python,)
+            said = remote.call("interpreter", *words, before=_examine_script(), timeout_s=90.0)
+            yield judge_interpreter(said, interpreter)
         yield from _gpus(remote, gpus)
     except LinkError as error:
         yield _failed(_STAGE.get(error.fault.kind, "link"), error.fault)
@@ -196,6 +214,26 @@ def _engine(words: dict[str, str], *, version: bool) -> Iterator[CheckLine]:
         )
     else:
         yield CheckLine("engine", ok=True, text=", ".join(filter(None, (words["program"], words.get("version", "")))))
+
+
+def judge_interpreter(said: tuple[tuple[str, str], ...], wanted: Interpreter) -> CheckLine:
+    """Whether the host's Python has the interpreter, and of our release. Pure."""
+    words = dict(said)
+    remedy = "install this release and its libraries there, or correct `host_python` in the engine profile"
+    if "absent" in words:
+        text = f"there is no {wanted.python} on the host"
+        return CheckLine("interpreter", ok=False, text=text, remedy=remedy)
+    has = dict(rest.rpartition(" = ")[::2] for word, rest in said if word == "release")
+    if not has:
+        text = f"{wanted.python} does not run the interpreter: {words.get('failed', '') or 'it says nothing'}"
+        return CheckLine("interpreter", ok=False, text=text, remedy=remedy)
+    other = [
+        f"{name} {has.get(name, 'none')} instead of {want}" for name, want in wanted.release if has.get(name) != want
+    ]
+    if other:
+        text = f"{wanted.python} has another release: {', '.join(other)}"
+        return CheckLine("interpreter", ok=False, text=text, remedy=remedy)
+    return CheckLine("interpreter", ok=True, text=f"{wanted.python} has this release")
 
 
 def _gpus(remote: Remote, offer: Offer) -> Iterator[CheckLine]:

@@ -30,13 +30,21 @@ def check_hosts(settings: Settings, _conf: Path) -> Iterator[Finding]:
 
 def _over_ssh(host: HostSettings, settings: Settings) -> Iterator[Finding]:
     """From its name to its engine, as the host itself tells it."""
-    from actors.ssh_connection import Target, check_host
+    from actors.interpreter.far import release
+    from actors.ssh_connection import Interpreter, Target, check_host
 
     fields = ("name", "address", "port", "user", "key_file", "known_hosts")
     target = Target.of(**{field: getattr(host, field) for field in fields})
     profile = read_profile(settings)
     command, version_command = expanded(profile.command), expanded(profile.version_command)
-    for line in check_host(target, host.workspace, gpus=host.gpus, command=command, version_command=version_command):
+    for line in check_host(
+        target,
+        host.workspace,
+        gpus=host.gpus,
+        command=command,
+        version_command=version_command,
+        interpreter=Interpreter(profile.host_python, release()) if profile.interpret == "host" else None,
+    ):
         yield Finding(f"host {host.name}, {line.name}", ok=line.ok, text=line.text, remedy=line.remedy)
 
 
