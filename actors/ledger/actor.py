@@ -31,6 +31,8 @@ BATCH = 256
 """Messages of one commit at most: what bounds the time of one handler."""
 NOTE_DELAY_S = 0.2
 """How long notes that nobody waits for may wait for company."""
+BUSY_MS = 1000
+"""How long a commit waits for another program that has the file locked: whoever wants to read waits with it."""
 PROBE_S = 2.0
 PROBE_BYTES = 64 * 1024
 """How often a disk that refused a write is tried again while nobody writes."""
@@ -101,6 +103,7 @@ class Ledger(Actor):
     def started(self) -> None:
         """Open the file, or fail with what is wrong with it."""
         self._database = open_store(self._path, self._backups)
+        self._database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         with suppress(DiskRefusedError):  # then the first commit says it
             commit(self._database, (), {}, time_text(self._clock()), self._owner)
         self._fences = {row["writer"]: row["epoch"] for row in self._database.execute(q.FENCES)}
@@ -226,7 +229,7 @@ class Ledger(Actor):
         fault = Fault(
             what=f"The ledger cannot be written: {evidence}.",
             where=str(self._path),
-            remedy="Make room on its disk; everything goes on by itself.",
+            remedy=f"{_remedy(evidence, self._path)}; everything goes on by itself.",
             blame=Blame.OURS,
             kind="ledger-full",
         )
@@ -277,3 +280,9 @@ class Ledger(Actor):
 def _tell(write: Write, message: Written | WriteRefused) -> None:
     if write.reply_to is not None:
         write.reply_to.tell(message)
+
+
+def _remedy(evidence: str, path: Path) -> str:
+    if "locked" in evidence:
+        return f"Another program has it locked: end that (fuser -v {path} names it)"
+    return "Make its disk writable" if "readonly" in evidence else "Make room on its disk"

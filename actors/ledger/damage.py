@@ -11,7 +11,8 @@ from actors.errors import MqiError
 from actors.ledger import queries as q
 from actors.ledger import reads
 from actors.ledger.backups import newest_backup
-from actors.ledger.transitions import OPEN_CASES, refused
+from actors.ledger.transitions import refused
+from messages.states import OPEN_CASES
 
 UNREADABLE = (ValueError, TypeError, LookupError, OverflowError, RecursionError)
 """What a column raises that does not hold what was written: SQLite has no checksums, so a flipped byte within a page

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from actors.crash_points import effect
@@ -14,6 +15,7 @@ from actors.ledger.disk import refuse_network
 from actors.ledger.migrations import create_schema, migrate
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.transitions import refused
+from actors.ledger.wal import changed_frame
 
 BUSY_S = 5.0
 """How long a statement waits for another process (a backup, a shell) before it fails."""
@@ -32,18 +34,10 @@ def open_store(path: Path, backups: Path | None = None) -> sqlite3.Connection:
         _create(path, backups)
     database = None
     try:
-        with damage_named(path, backups):
+        with _refusals(path, backups):
             _examine(path, backups)
             database = _connect(path)
             _migrate(database, path, backups)
-    except sqlite3.DatabaseError as error:
-        _close(database)
-        raise refused(
-            f"The ledger cannot be opened: {error}.",
-            kind="ledger-unusable",
-            where=str(path),
-            remedy="Make the folder and its files writable for the daemon's user, with room on the disk.",
-        ) from error
     except BaseException:
         _close(database)
         raise
@@ -56,16 +50,47 @@ def next_boot(path: Path, backups: Path | None = None) -> int:
     What a start goes by is read through first: better refused now than by an actor that restarts for ever.
     """
     backups = backups or default_backups(path)
+    _check_log(path, backups)
     database = open_store(path, backups)
     try:
-        with damage_named(path, backups):
+        with _refusals(path, backups):
             read_through(database)
             check_boot(database)
-        with effect("boot.count"):
-            row = database.execute(q.COUNT_UP, {"key": "boot"}).fetchone()
-        return int(row[0])
+            with effect("boot.count"):
+                row = database.execute(q.COUNT_UP, {"key": "boot"}).fetchone()
+            return int(row[0])
     finally:
         database.close()
+
+
+@contextmanager
+def _refusals(path: Path, backups: Path) -> Iterator[None]:
+    """Whatever SQLite says against the file, as an MqiError."""
+    try:
+        with damage_named(path, backups):
+            yield
+    except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise refused(
+                "The ledger is locked by another program.",
+                kind="ledger-locked",
+                where=str(path),
+                remedy=f"End what has it open (fuser -v {path} names it), then start again.",
+            ) from error
+        raise refused(
+            f"The ledger cannot be opened: {error}.",
+            kind="ledger-unusable",
+            where=str(path),
+            remedy="Make the folder and its files writable for the daemon's user, with room on the disk.",
+        ) from error
+
+
+def _check_log(path: Path, backups: Path) -> None:
+    """What SQLite would leave out without a word is damage, too."""
+    frame = changed_frame(path)
+    if frame is not None:
+        place = f"frame {frame}" if frame else "the header"
+        raise damaged(path, backups, f"{place} of its log ({path.name}-wal) is not what was written")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
