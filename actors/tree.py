@@ -1,20 +1,22 @@
 """The whole tree on one page: every child's specification, strategy, budget, back-off and wiring, and nothing else.
 
     root                     one-for-one     budget spent: the process exits 70, its process supervisor restarts it
-    ├─ monitor               hosts, GPUs, disks, actors: health and alarms
-    ├─ console               control socket; may fail for ever, harms nothing
-    └─ pipeline              rest-for-one: what stands below depends on what stands above
-       ├─ ledger             the only writer of the SQLite file
-       ├─ compute            worker processes for interpretation, verification and dose files
-       ├─ hosts              one-for-one
-       │  └─ <host>          rest-for-one; back-off 1 s to 60 s, never escalates: this is the circuit breaker
-       │     ├─ control      launch, watch and kill jobs; GPU readings (over SSH, or on this machine)
-       │     ├─ lane-1..n    file transfer
-       │     └─ gpu-0..n     one worker per GPU, started when the control knows the GPUs
-       ├─ scheduler          which beam runs next, on which GPU
-       ├─ cases              one-for-one: admission, and one Case actor per active case
-       ├─ scanner            finds cases, decides when one is complete
-       └─ orders             carries out what operators ordered
+    ├─ monitor               hosts, GPUs, disks, actors: health, alarms, metrics
+    ├─ notifier              tells people outside of alarms; may fail for ever, harms nothing
+    ├─ console               HTTP API and page, at the control socket and an address; may fail for ever, harms nothing
+    ├─ pipeline              rest-for-one: what stands below depends on what stands above
+    │  ├─ ledger             the only writer of the SQLite file
+    │  ├─ compute            worker processes for interpretation, verification and dose files
+    │  ├─ hosts              one-for-one
+    │  │  └─ <host>          rest-for-one; back-off 1 s to 60 s, never escalates: this is the circuit breaker
+    │  │     ├─ control      launch, watch and kill jobs; GPU readings (over SSH, or on this machine)
+    │  │     ├─ lane-1..n    file transfer
+    │  │     └─ gpu-0..n     one worker per GPU, started when the control knows the GPUs
+    │  ├─ scheduler          which beam runs next, on which GPU
+    │  ├─ cases              one-for-one: admission, and one Case actor per active case
+    │  ├─ scanner            finds cases, decides when one is complete
+    │  └─ orders             carries out what operators ordered
+    └─ reporter              the physicist's report of each case that is done; may fail for ever, harms nothing
 
 Started top to bottom, stopped bottom to top.
 """
@@ -36,6 +38,7 @@ from actors.orders import Orders
 from actors.scanner import Scanner
 from actors.scheduler import Scheduler
 from actors.settings import HostSettings, Settings
+from actors.reporter import Reporter
 from actors.ssh_connection import SshControl, SshLane, Target
 from actors.supervision import (
     Address,
@@ -98,7 +101,20 @@ class Plans:
         self.site = site
 
     def root(self) -> Spec:
-        return supervisor("root", [self.monitor(), self.console(), self.pipeline()], max_restarts=3, within_s=60)
+        return supervisor(
+            "root",
+            [self.monitor(), self.notifier(), self.console(), self.pipeline(), self.reporter()],
+            max_restarts=3,
+            within_s=60,
+        )
+
+    def reporter(self) -> Spec:
+        def make(context: Context) -> Reporter:
+            settings = self.site.settings
+            ledger = context.system.address(LEDGER)
+            return Reporter(context, ledger=ledger, results_dir=settings.results.dir, rules=settings.report)
+
+        return Spec("reporter", make, backoff=Backoff(0.2, 60.0, 0.2), escalates=False)
 
     def pipeline(self) -> Spec:
         children = [self.ledger(), self.compute(), self.hosts(), self.scheduler()]

@@ -55,10 +55,12 @@ def make_site(
     quiet_s: float = 0.5,
     attempts: int = 3,
     door: Loopback | None = None,
+    reports: bool = False,
     more: str = "",
 ) -> DemoSite:
     """Make the folders and write the configuration.
 
+    ``reports``: with the physicist's report of each case.
     ``gpus`` counts slots on this machine (no GPU is asked), reached over SSH where there is a ``door``. ``more`` is
     TOML appended as it is, such as another ``[[hosts]]``. A folder that holds a site already is taken over: its
     configuration is written anew, everything else is kept.
@@ -87,6 +89,8 @@ min_free_gb = 0.1
 profile = {quoted["engine"]}
 [retry]
 attempts = {attempts}
+[report]
+enabled = {str(reports).lower()}
 [monitor]
 state_min_free_gb = 0.1
 workspace_min_free_gb = 0.1

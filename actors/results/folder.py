@@ -15,6 +15,8 @@ from messages.faults import Blame, Fault
 from messages.files import FileProof
 
 _BLOCK = 1024 * 1024
+REPORT = "report"
+"""A folder that joins a published result later, whole by a manifest of its own."""
 
 
 @dataclass(slots=True)
@@ -58,7 +60,7 @@ class NewFolder:
 
     def _accept_existing(self) -> None:
         differing = [proof.path for proof in self.proofs if differs(self.final / proof.path, proof)]
-        known = {proof.path for proof in self.proofs}
+        known = {REPORT, *(proof.path for proof in self.proofs)}
         differing += sorted(entry.name for entry in self.final.iterdir() if entry.name not in known)
         if differing:
             raise MqiError(

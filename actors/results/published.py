@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from actors.results.folder import differs
+from actors.results.folder import REPORT, differs, file_sha256
 from actors.results.manifest import FORMAT, NAME
 from messages.files import FileProof
 
@@ -25,8 +25,20 @@ def verify_published(folder: Path | str) -> tuple[str, ...]:
     if named != place.name:
         findings.append(f"{place} holds the result of case {named}.")
     findings += [f"{place / proof.path} is not the file that was published." for proof in proofs if _bad(place, proof)]
-    extra = sorted({entry.name for entry in place.iterdir()} - {NAME} - {proof.path for proof in proofs})
-    return (*findings, *(f"{place / name} was not published." for name in extra))
+    extra = sorted({entry.name for entry in place.iterdir()} - {NAME, REPORT} - {proof.path for proof in proofs})
+    return (*findings, *(f"{place / name} was not published." for name in extra), *_of_report(place / REPORT))
+
+
+def _of_report(folder: Path) -> tuple[str, ...]:
+    """The report that joins a result later is whole by a manifest of its own; nothing, where there is none."""
+    if not folder.exists():
+        return ()
+    try:
+        files: Any = json.loads((folder / NAME).read_bytes())["files"]
+        wrong = [name for name, sha256 in files.items() if file_sha256(folder / Path(name).name) != sha256]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return (f"{folder / NAME} cannot be read: {error}.",)
+    return tuple(f"{folder / name} is not the file that was written." for name in wrong)
 
 
 def _bad(place: Path, proof: FileProof) -> bool:

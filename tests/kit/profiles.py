@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+HALVES = 'outputs = ["*_Dose.raw"]\nhalves = ["*_half1.raw", "*_half2.raw"]'
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
@@ -43,6 +44,21 @@ def quick_profile(folder: Path, seconds: float = 0.0) -> Path:
         environment={"MQI_ENGINE_SECONDS": str(seconds)} if seconds else None,
         grid=(20, 20, 30),
     )
+
+
+def ct_profile(folder: Path, *, name: str = "reference-ct", noise_histories: float = 0.0) -> Path:
+    """The reference engine scoring in the case's CT; with ``noise_histories``, noisy and with two half-runs."""
+    text = _set((CONF / "engines" / "reference.toml").read_text(encoding="utf-8"), "name", f'"{name}"')
+    text = _set(text, "geometry", '"ct"')
+    text = re.sub(r"(?s)\[grid\].*?(?=\n\[)", "", text, count=1)
+    text = re.sub(r'\[\[input\]\]\nkey = "Phantom\w+"\nvalue = "[^"]*"\n', "", text)
+    text = text.replace('key = "UsingPhantomGeo"\nvalue = "true"', 'key = "UsingPhantomGeo"\nvalue = "false"')
+    if noise_histories:
+        text = text.replace('outputs = ["*_Dose.raw"]', HALVES, 1)
+        text += f'\n[[input]]\nkey = "NoiseHistories"\nvalue = "{noise_histories:g}"\n'
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
 
 
 def _set(text: str, key: str, value: str) -> str:

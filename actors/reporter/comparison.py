@@ -1,0 +1,228 @@
+"""Two doses against one another: gamma by pymedphys, and the difference of dose. Pure.
+
+The reference (the planning dose) keeps its grid: each of its points is looked for in the evaluated dose, which is
+interpolated linearly between its voxel centres. Percentages are of the normalisation, a prescription or the reference's
+maximum: never of the maximum of a Monte Carlo dose, which its noise drives up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from actors.reporter.dose_grid import Array, DoseGrid, Values
+
+MAX_GAMMA = 3.0
+"""Gamma is searched for up to this; what is larger counts as this."""
+_MARGIN = 1.0
+"""Voxels around what is compared, so that interpolation reaches its edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """Dose difference and distance to agreement, global."""
+
+    percent: float
+    mm: float
+
+    def __str__(self) -> str:
+        return f"{self.percent:g} %/{self.mm:g} mm"
+
+
+@dataclass(frozen=True, slots=True)
+class GammaResult:
+    """Gamma of one criterion over the points at or above the threshold."""
+
+    criterion: Criterion
+    passed_percent: float
+    mean: float
+    p99: float
+    maximum: float
+    points: int
+    """Reference points that were looked at."""
+    outside: int
+    """Of those: points that the evaluated dose does not reach; they count as failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Evaluated − reference over the points at or above the threshold, in percent of the normalisation."""
+
+    mean_percent: float
+    deviation_percent: float
+    """Standard deviation."""
+    p02_percent: float
+    p98_percent: float
+    high_mean_percent: float
+    """Mean where the reference is at or above 80 % of the normalisation."""
+    points: int
+
+
+@dataclass(frozen=True, slots=True)
+class GammaRules:
+    """How gamma is computed."""
+
+    criteria: tuple[Criterion, ...]
+    threshold_percent: float
+    """Of the normalisation: reference points below it are not looked at."""
+    points: int
+    """At most about so many reference points: a lattice of every n-th one where there are more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What came of two doses."""
+
+    normalisation_gy: float
+    gammas: tuple[GammaResult, ...]
+    stride: int
+    """Every so manieth point of the reference in each direction was looked at."""
+    difference: Difference
+
+
+def compare(reference: DoseGrid, evaluated: DoseGrid, normalisation_gy: float, rules: GammaRules) -> Comparison:
+    """All figures. ValueError where no reference point reaches the threshold.
+
+    reference: of one fraction, as the plan wants it. evaluated: of the same fraction, in the same frame of reference.
+    """
+    cut = rules.threshold_percent / 100.0 * normalisation_gy
+    if not reference.dose.max() >= cut > 0.0:
+        raise ValueError("no point of the reference reaches the threshold")
+    box = _cropped(reference, cut)
+    stride = _stride(box.dose, cut, rules.points)
+    sampled = _every(box, stride)
+    outside = int((~evaluated.covers(sampled.axes) & (sampled.dose >= cut)).sum())
+    gammas = tuple(
+        _summary(
+            criterion,
+            gamma_of(
+                sampled.axes,
+                sampled.dose,
+                evaluated,
+                criterion,
+                normalisation_gy=normalisation_gy,
+                threshold_percent=rules.threshold_percent,
+            ),
+            int((sampled.dose >= cut).sum()),
+            outside,
+        )
+        for criterion in rules.criteria
+    )
+    return Comparison(normalisation_gy, gammas, stride, _difference(box, evaluated, normalisation_gy, cut))
+
+
+def gamma_of(
+    axes: tuple[Array, Array, Array],
+    reference: Values,
+    evaluated: DoseGrid,
+    criterion: Criterion,
+    *,
+    normalisation_gy: float,
+    threshold_percent: float,
+) -> Array:
+    """(z, y, x) gamma at the reference's points; NaN below the threshold and where the evaluated dose does not reach.
+
+    axes: of the reference, (z, y, x) in mm; one of them may have a single value (a plane).
+    """
+    import pymedphys  # noqa: PLC0415 - nothing else here needs it, and it is slow to load
+
+    near = _near(evaluated, axes, MAX_GAMMA * criterion.mm)
+    if near is None:
+        return np.full(reference.shape, np.nan)
+    found: Array = pymedphys.gamma(
+        axes,
+        reference.astype(np.float64),
+        near.axes,
+        near.dose.astype(np.float64),
+        criterion.percent,
+        criterion.mm,
+        lower_percent_dose_cutoff=threshold_percent,
+        max_gamma=MAX_GAMMA,
+        global_normalisation=normalisation_gy,
+        interp_algo="scipy",
+        ram_available=2**28,
+    )
+    return found
+
+
+def _near(dose: DoseGrid, axes: tuple[Array, Array, Array], reach_mm: float) -> DoseGrid | None:
+    """The part of a dose within reach of these axes; None where there is none."""
+    parts: list[slice] = []
+    for own, other in zip(dose.axes, axes, strict=True):
+        step = float(own[1] - own[0]) if len(own) > 1 else 1.0
+        low, high = other[0] - reach_mm - _MARGIN * step, other[-1] + reach_mm + _MARGIN * step
+        found = np.flatnonzero((own >= low) & (own <= high))
+        if len(found) < 2:
+            return None
+        parts.append(slice(int(found[0]), int(found[-1]) + 1))
+    return _part(dose, (parts[0], parts[1], parts[2]))
+
+
+def _part(dose: DoseGrid, where: tuple[slice, slice, slice]) -> DoseGrid:
+    z, y, x = where
+    return DoseGrid(dose.dose[where], dose.z_mm[z], dose.y_mm[y], dose.x_mm[x], dose.gray, dose.frame_of_reference)
+
+
+def _cropped(reference: DoseGrid, cut: float) -> DoseGrid:
+    """The box that holds every point at or above the cut."""
+    at = reference.dose >= cut
+    parts = []
+    for axis in range(3):
+        found = np.flatnonzero(at.any(axis=tuple(other for other in range(3) if other != axis)))
+        parts.append(slice(int(found[0]), int(found[-1]) + 1))
+    return _part(reference, (parts[0], parts[1], parts[2]))
+
+
+def _stride(dose: Values, cut: float, points: int) -> int:
+    """Smallest stride that leaves about ``points`` points or less."""
+    stride = 1
+    while int((dose[::stride, ::stride, ::stride] >= cut).sum()) > points:
+        stride += 1
+    return stride
+
+
+def _every(dose: DoseGrid, stride: int) -> DoseGrid:
+    if stride == 1:
+        return dose
+    lattice = slice(None, None, stride)
+    return _part(dose, (lattice, lattice, lattice))
+
+
+def _summary(criterion: Criterion, gamma: Array, points: int, outside: int) -> GammaResult:
+    """NaN at a point over the threshold is a point that was not reached: it failed."""
+    values: npt.NDArray[np.float64] = gamma[np.isfinite(gamma)]
+    failed_unseen = points - values.size
+    if not values.size:
+        return GammaResult(criterion, 0.0, MAX_GAMMA, MAX_GAMMA, MAX_GAMMA, points, points)
+    return GammaResult(
+        criterion=criterion,
+        passed_percent=100.0 * float((values <= 1.0).sum()) / points,
+        mean=float(values.mean()),
+        p99=float(np.percentile(values, 99)),
+        maximum=float(values.max()),
+        points=points,
+        outside=max(outside, failed_unseen),
+    )
+
+
+def _difference(reference: DoseGrid, evaluated: DoseGrid, normalisation_gy: float, cut: float) -> Difference:
+    at = reference.dose >= cut
+    percent = 100.0 * (evaluated.on(reference.axes)[at] - reference.dose[at]).astype(np.float64) / normalisation_gy
+    high = reference.dose[at] >= 0.8 * normalisation_gy
+    low_end, high_end = np.percentile(percent, [2, 98])
+    return Difference(
+        mean_percent=float(percent.mean()),
+        deviation_percent=float(percent.std()),
+        p02_percent=float(low_end),
+        p98_percent=float(high_end),
+        high_mean_percent=float(percent[high].mean()) if high.any() else float("nan"),
+        points=int(at.sum()),
+    )
+
+
+def worst(results: Sequence[GammaResult], criterion: Criterion) -> GammaResult | None:
+    """The result of one criterion; None where it was not computed."""
+    return next((result for result in results if result.criterion == criterion), None)

@@ -1,0 +1,70 @@
+"""What a report says, before it has a shape: the same for the page, for paper and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.reporter.levels import Figure, Level
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of text; a level marks a row that is out of its limits."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    levels: tuple[Level | None, ...]
+    """One for each row."""
+    note: str = ""
+    widths: tuple[int, ...] = ()
+    """Relative widths of the columns on paper; empty: equal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A PNG with what it shows."""
+
+    png: bytes
+    caption: str
+    wide: bool = True
+    """Over the whole width of the page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading with what stands below it, in this order."""
+
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One case."""
+
+    case: str
+    verdict: Level
+    basis: str
+    """One sentence: what the verdict rests on."""
+    reasons: tuple[tuple[Level, str], ...]
+    """Sentences, the gravest first."""
+    identity: tuple[tuple[str, str], ...]
+    """What the report is of: names and values."""
+    sections: tuple[Section, ...]
+
+
+def figure_rows(figures: tuple[Figure, ...]) -> tuple[tuple[str, str, str, str], ...]:
+    """(what, value, limits, level) of each figure."""
+    return tuple(
+        (
+            f"{figure.subject}: {figure.name}" if figure.subject else figure.name,
+            figure.value,
+            figure.limits or "not judged",
+            figure.level.word if figure.level is not None else "",
+        )
+        for figure in figures
+    )

@@ -1,0 +1,78 @@
+"""The report for programs: report.json. Pure."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from actors.reporter.evidence import Evidence
+from actors.reporter.findings import Findings
+
+FORMAT = 1
+
+
+def document(findings: Findings) -> bytes:
+    """One JSON document, ASCII."""
+    published, evidence = findings.published, findings.evidence
+    manifest = published.manifest
+    content: dict[str, object] = {
+        "format": FORMAT,
+        "case": manifest.case,
+        "verdict": findings.verdict.word,
+        "basis": findings.basis,
+        "reasons": [{"level": level.word, "text": text} for level, text in findings.reasons],
+        "result_manifest_sha256": published.manifest_sha256,
+        "partial": manifest.partial,
+        "figures": [
+            {
+                "subject": figure.subject,
+                "name": figure.name,
+                "value": figure.value,
+                "limits": figure.limits,
+                "level": None if figure.level is None else figure.level.word,
+            }
+            for figure in findings.figures
+        ],
+        "comparison": _comparison(evidence),
+        "range": [
+            {"beam": one.number, "r80_mm": one.delivered.r80_mm}
+            | (asdict(one.difference) if one.difference is not None else {})
+            for one in evidence.depths
+        ],
+        "structures": _structures(evidence),
+        "noise": {str(beam.number): beam.noise for beam in manifest.beams},
+        "dose_per_mu": {str(beam.number): beam.dose_per_mu for beam in manifest.beams},
+        "layers": [
+            {"beam": beam.beam.number, "level": one.level.word, **asdict(one.layer)}
+            for beam in findings.judged
+            for one in beam.layers
+        ],
+        "not_verified": [manifest.not_verified, *findings.unverified],
+        "rules": findings.rules.model_dump(mode="json"),
+    }
+    return (json.dumps(content, indent=1) + "\n").encode("ascii")
+
+
+def _comparison(evidence: Evidence) -> dict[str, object]:
+    compared = evidence.comparison
+    return {
+        "compared": compared is not None,
+        "reason": evidence.reason,
+        "planning_dose": evidence.planning_statement,
+    } | (asdict(compared) if compared is not None else {})
+
+
+def _structures(evidence: Evidence) -> list[dict[str, object]]:
+    return [
+        {
+            "name": one.structure.name,
+            "dose": what,
+            "volume_cm3": one.volume_cm3,
+            "mean": one.mean,
+            "d95": one.at_volume(95.0),
+            "d2": one.at_volume(2.0),
+            "maximum": one.maximum,
+        }
+        for what, found in (("delivered", evidence.dvh.delivered), ("planned", evidence.dvh.planned))
+        for one in found
+    ]

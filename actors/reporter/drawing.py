@@ -1,0 +1,49 @@
+"""What all pictures of the report share: size, resolution, and marks that black and white print tells apart."""
+
+from __future__ import annotations
+
+from io import BytesIO
+
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from actors.reporter.dose_grid import Array
+
+WIDTH_IN = 7.2
+_DOTS_PER_INCH = 130
+LINES: tuple[str, ...] = ("-", "--", "-.", ":")
+MARKERS: tuple[str, ...] = ("o", "s", "^", "x")
+GREYS: tuple[str, ...] = ("black", "0.35", "0.5", "0.65")
+
+
+def new_figure(height_in: float, width_in: float = WIDTH_IN) -> Figure:
+    figure = Figure(figsize=(width_in, height_in), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """The same figure gives the same bytes."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DOTS_PER_INCH, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def plain(panel: Axes, *, x: str, y: str, title: str = "") -> None:
+    """Labels and a grid in the small type of the report."""
+    panel.set_xlabel(x, fontsize=8)
+    panel.set_ylabel(y, fontsize=8)
+    panel.set_title(title, fontsize=8)
+    panel.tick_params(labelsize=7)
+    panel.grid(color="0.85", linewidth=0.5)
+
+
+def extent(across: Array, up: Array) -> tuple[float, float, float, float]:
+    """Edges of the outermost voxels, as imshow wants them for rows that begin at the bottom."""
+    return (*_ends(across), *_ends(up))
+
+
+def _ends(centres: Array) -> tuple[float, float]:
+    half = 0.5 * float(centres[1] - centres[0]) if len(centres) > 1 else 0.5
+    return float(centres[0]) - half, float(centres[-1]) + half

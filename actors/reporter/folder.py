@@ -1,0 +1,100 @@
+"""The report's folder: it appears inside the published result's whole or not at all, with a manifest of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors.crash_points import effect
+
+FOLDER = "report"
+NAME = "manifest.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """A report that is there, and whole."""
+
+    verdict: str
+    sentence: str
+    manifest_sha256: str
+
+
+def existing_report(result: Path) -> Existing | None:
+    """The report of a result, if every file of it is what its manifest says; None otherwise, or where there is none."""
+    folder = result / FOLDER
+    try:
+        content = (folder / NAME).read_bytes()
+        manifest = json.loads(content)
+        for name, sha256 in manifest["files"].items():
+            if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha256:
+                return None
+        return Existing(str(manifest["verdict"]), str(manifest["sentence"]), hashlib.sha256(content).hexdigest())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def write_report(
+    result: Path, files: Mapping[str, bytes], case: str, *, verdict: str, sentence: str, result_sha256: str
+) -> str:
+    """Write all files and the manifest, fsync, rename; the manifest's SHA-256. OSError; then nothing has appeared.
+
+    A report that is there but not whole is put aside under a name of its own, never overwritten.
+    """
+    manifest = {
+        "format": FORMAT,
+        "case": case,
+        "verdict": verdict,
+        "sentence": sentence,
+        "result_manifest_sha256": result_sha256,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    body = (json.dumps(manifest, indent=1) + "\n").encode("ascii")
+    for leftover in result.parent.glob(f".{result.name}.report.*.partial"):
+        with effect("report.clear"):
+            shutil.rmtree(leftover, ignore_errors=True)
+    partial = result.parent / f".{result.name}.report.{os.getpid()}.partial"
+    with effect("report.make"):
+        partial.mkdir()
+    try:
+        for name, content in (*files.items(), (NAME, body)):
+            _write(partial / name, content)
+        _sync(partial)
+        _put_aside(result / FOLDER)
+        with effect("report.rename"):
+            partial.rename(result / FOLDER)
+        _sync(result)
+    finally:
+        with effect("report.clear"):
+            shutil.rmtree(partial, ignore_errors=True)
+    return hashlib.sha256(body).hexdigest()
+
+
+def _put_aside(folder: Path) -> None:
+    if folder.exists():
+        number = 1
+        while (aside := folder.with_name(f"{folder.name}.damaged-{number}")).exists():
+            number += 1
+        with effect("report.aside"):
+            folder.rename(aside)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

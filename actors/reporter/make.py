@@ -1,0 +1,64 @@
+"""One report: the published result and the case folder in, a folder with page, paper and figures out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from actors.reporter.content import Report
+from actors.reporter.document import document
+from actors.reporter.evidence import gather
+from actors.reporter.findings import MAX_REASONS, Findings, findings_of
+from actors.reporter.folder import FOLDER, existing_report, write_report
+from actors.reporter.html_page import page
+from actors.reporter.order import MadeReport, MakeReport
+from actors.reporter.pdf_pages import pages
+from actors.reporter.planes import view_of
+from actors.reporter.provenance import identity_of, not_verified_section, provenance_section
+from actors.reporter.published import read_published
+from actors.reporter.sections import comparison_section, delivery_sections, dose_section, dvh_section
+
+
+def make_report(order: MakeReport) -> MadeReport:
+    """Write ``<result>/report/``, whole or not at all; one that is there already and whole is accepted as it is.
+
+    MqiError where the result cannot be read or was changed; OSError where the disk does not take it.
+    """
+    folder = Path(order.result)
+    if (found := existing_report(folder)) is not None:
+        return MadeReport(str(folder / FOLDER), found.verdict, found.sentence, found.manifest_sha256)
+    published = read_published(folder)
+    findings = findings_of(published, gather(published, Path(order.case_folder), order.rules), order.rules)
+    report = report_of(findings)
+    sentence = report.reasons[0][1] if report.reasons else report.basis
+    files = {"report.html": page(report), "report.pdf": pages(report), "report.json": document(findings)}
+    written = write_report(
+        folder,
+        files,
+        report.case,
+        verdict=report.verdict.word,
+        sentence=sentence,
+        result_sha256=published.manifest_sha256,
+    )
+    return MadeReport(str(folder / FOLDER), report.verdict.word, sentence, written)
+
+
+def report_of(findings: Findings) -> Report:
+    """The report in words, tables and pictures."""
+    published, evidence, rules = findings.published, findings.evidence, findings.rules
+    view = view_of(evidence.total, phantom=published.manifest.phantom)
+    sections = (
+        comparison_section(evidence, published.manifest, rules, findings.compared),
+        dose_section(evidence, published.manifest, view, findings.dose),
+        dvh_section(evidence, published.manifest),
+        *delivery_sections(findings.judged, rules),
+        not_verified_section(published, findings.unverified),
+        provenance_section(published),
+    )
+    return Report(
+        case=published.manifest.case,
+        verdict=findings.verdict,
+        basis=findings.basis,
+        reasons=findings.reasons[:MAX_REASONS],
+        identity=identity_of(published),
+        sections=sections,
+    )

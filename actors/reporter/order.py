@@ -1,0 +1,39 @@
+"""What the actor and the process that makes one report say to one another. Light: the daemon imports it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from actors.settings import ReportSettings
+
+
+@dataclass(frozen=True, slots=True)
+class MakeReport:
+    """What is asked of the process."""
+
+    result: str
+    """Folder of the published result: ``<results.dir>/<case>``."""
+    case_folder: str
+    """Where the case lies, with its CT, structure set and planning dose, if they are still there."""
+    rules: ReportSettings
+
+
+@dataclass(frozen=True, slots=True)
+class MadeReport:
+    """What came of it."""
+
+    path: str
+    verdict: str
+    """``pass`` | ``review`` | ``fail``."""
+    sentence: str
+    """What the verdict rests on, or its gravest reason."""
+    manifest_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoReport:
+    """There is none, and why."""
+
+    sentence: str
+    kind: str
+    """Stable, such as ``result-changed``, ``disk-full``, ``report-died``."""

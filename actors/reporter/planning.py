@@ -1,0 +1,129 @@
+"""Which RT Dose of a case is the planning system's, and what of one fraction it says. Ambiguous: not compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+_WHOLE_COURSE = frozenset({"PLAN", "FRACTION"})
+"""Summations over all planned fractions: FRACTION is the entire delivery of one fraction group (PS3.3 C.8.8.3.2)."""
+_ONE_SESSION = frozenset({"FRACTION_SESSION"})
+
+
+@dataclass(frozen=True, slots=True)
+class DoseHeader:
+    """What an RT Dose file says of itself."""
+
+    path: Path
+    plan_uids: tuple[str, ...]
+    beams: tuple[int, ...]
+    """ReferencedBeamNumber of each."""
+    summation: str
+    dose_type: str
+    units: str
+    frame_of_reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanningDose:
+    """One RT Dose that can be compared, and how it becomes the physical dose of one fraction."""
+
+    path: Path
+    beam: int | None
+    """None: of the whole plan."""
+    factor: float
+    """Its gray × this = physical gray of one fraction."""
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The planning doses of a case."""
+
+    plan: PlanningDose | None
+    beams: tuple[PlanningDose, ...]
+    reason: str
+    """Why there is nothing to compare; empty when ``plan`` is set."""
+
+
+def header_of(dataset: Dataset, path: Path) -> DoseHeader:
+    """The header of an RT Dose dataset; attributes that are absent are empty."""
+    plans = dataset.get("ReferencedRTPlanSequence") or ()
+    groups = [group for plan in plans for group in plan.get("ReferencedFractionGroupSequence") or ()]
+    beams = [beam for group in groups for beam in group.get("ReferencedBeamSequence") or ()]
+    return DoseHeader(
+        path=path,
+        plan_uids=tuple(str(plan.get("ReferencedSOPInstanceUID", "")) for plan in plans),
+        beams=tuple(int(beam.ReferencedBeamNumber) for beam in beams if "ReferencedBeamNumber" in beam),
+        summation=str(dataset.get("DoseSummationType", "")).upper(),
+        dose_type=str(dataset.get("DoseType", "")).upper(),
+        units=str(dataset.get("DoseUnits", "")).upper(),
+        frame_of_reference=str(dataset.get("FrameOfReferenceUID", "")),
+    )
+
+
+def choose(
+    headers: Sequence[DoseHeader], *, plan_uid: str, frame_of_reference: str, fractions: int, rbe: float
+) -> Choice:
+    """The planning dose of the plan, and those of single beams.
+
+    plan_uid, frame_of_reference: of the plan that was delivered. fractions: planned ones. rbe: by which an EFFECTIVE
+    dose is divided. Doses of other plans are passed over; two doses of the whole plan are ambiguous.
+    """
+    own = [header for header in headers if plan_uid in header.plan_uids]
+    if not own:
+        others = f" ({len(headers)} RT Dose files refer to other plans)" if headers else ""
+        return Choice(None, (), f"the case brings no RT Dose of its plan{others}")
+    wholes = [header for header in own if header.summation in _WHOLE_COURSE | _ONE_SESSION]
+    beams = tuple(_usable(_beam_doses(own), frame_of_reference, fractions, rbe))
+    if len(wholes) != 1:
+        found = ", ".join(sorted(header.summation or "unstated" for header in own))
+        what = "several RT Doses of the whole plan" if wholes else "no RT Dose of the whole plan"
+        return Choice(None, beams, f"the case brings {what} (DoseSummationType: {found})")
+    reason = _unusable(wholes[0], frame_of_reference, fractions)
+    if reason:
+        return Choice(None, beams, reason)
+    return Choice(_planning_dose(wholes[0], None, fractions, rbe), beams, "")
+
+
+def _beam_doses(headers: Iterable[DoseHeader]) -> list[DoseHeader]:
+    """Doses of exactly one beam, where no other file is of the same beam."""
+    found = [header for header in headers if header.summation in ("BEAM", "BEAM_SESSION") and len(header.beams) == 1]
+    numbers = [header.beams[0] for header in found]
+    return [header for header in found if numbers.count(header.beams[0]) == 1]
+
+
+def _usable(
+    headers: Iterable[DoseHeader], frame_of_reference: str, fractions: int, rbe: float
+) -> Iterable[PlanningDose]:
+    for header in headers:
+        if not _unusable(header, frame_of_reference, fractions):
+            yield _planning_dose(header, header.beams[0], fractions, rbe)
+
+
+def _unusable(header: DoseHeader, frame_of_reference: str, fractions: int) -> str:
+    """Why a dose cannot be compared; empty: it can."""
+    reasons = (
+        (header.units != "GY", f"the planning dose is not in gray (DoseUnits {header.units or 'absent'})"),
+        (
+            header.dose_type not in ("PHYSICAL", "EFFECTIVE"),
+            f"the planning dose is neither physical nor effective (DoseType {header.dose_type or 'absent'})",
+        ),
+        (header.frame_of_reference != frame_of_reference, "the planning dose is in another frame of reference"),
+        (fractions < 1 and not header.summation.endswith("SESSION"), "the plan does not say how many fractions it has"),
+    )
+    return next((reason for wrong, reason in reasons if wrong), "")
+
+
+def _planning_dose(header: DoseHeader, beam: int | None, fractions: int, rbe: float) -> PlanningDose:
+    session = header.summation.endswith("SESSION")
+    by_fractions = 1.0 if session else 1.0 / fractions
+    by_rbe = 1.0 / rbe if header.dose_type == "EFFECTIVE" else 1.0
+    steps = [
+        f"DoseSummationType {header.summation}" + ("" if session else f" divided by {fractions} planned fractions"),
+        f"DoseType {header.dose_type}" + (f" divided by the RBE {rbe:g}" if header.dose_type == "EFFECTIVE" else ""),
+    ]
+    return PlanningDose(header.path, beam, by_fractions * by_rbe, ", ".join(steps))
