@@ -2,7 +2,6 @@
 
     root                     one-for-one     budget spent: the process exits 70, its process supervisor restarts it
     ├─ monitor               hosts, GPUs, disks, actors: health, alarms, metrics
-    ├─ notifier              tells people outside of alarms; may fail for ever, harms nothing
     ├─ console               HTTP API and page, at the control socket and an address; may fail for ever, harms nothing
     ├─ pipeline              rest-for-one: what stands below depends on what stands above
     │  ├─ ledger             the only writer of the SQLite file
@@ -103,7 +102,7 @@ class Plans:
     def root(self) -> Spec:
         return supervisor(
             "root",
-            [self.monitor(), self.notifier(), self.console(), self.pipeline(), self.reporter()],
+            [self.monitor(), self.console(), self.pipeline(), self.reporter()],
             max_restarts=3,
             within_s=60,
         )
