@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from actors.cli.doctor.alarms import check_alarms
 from actors.cli.doctor.finding import Finding
 from actors.cli.doctor.folders import check_disks, check_folders, check_ledger, check_roots
 from actors.cli.doctor.hosts import check_gpus, check_hosts
@@ -24,6 +25,7 @@ CHECKS: tuple[Check, ...] = (
     check_engine,
     check_calibrations,
     check_clock,
+    check_alarms,
     check_supervisors,
 )
 
