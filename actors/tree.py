@@ -2,6 +2,7 @@
 
     root                     one-for-one     budget spent: the process exits 70, its process supervisor restarts it
     ├─ monitor               hosts, GPUs, disks, actors: health, alarms, metrics
+    ├─ notifier              tells people outside of alarms; may fail for ever, harms nothing
     ├─ console               HTTP API and page, at the control socket and an address; may fail for ever, harms nothing
     ├─ pipeline              rest-for-one: what stands below depends on what stands above
     │  ├─ ledger             the only writer of the SQLite file
@@ -22,8 +23,10 @@ Started top to bottom, stopped bottom to top.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from actors.case import Admission, Case, FarHost
@@ -33,12 +36,14 @@ from actors.gpu_worker import GpuWorker
 from actors.ledger import Ledger, Reader
 from actors.local_host import LocalControl, LocalLane
 from actors.monitor import Monitor
+from actors.notifier import Notifier
 from actors.orders import Orders
+from actors.reporter import Reporter
 from actors.scanner import Scanner
 from actors.scheduler import Scheduler
-from actors.settings import HostSettings, Settings
-from actors.reporter import Reporter
-from actors.ssh_connection import SshControl, SshLane, Target
+from actors.settings import HostSettings, Settings, Slurm
+from actors.slurm import Pace, SlurmControl, SlurmOptions, open_here
+from actors.ssh_connection import SshControl, SshLane, Target, open_link
 from actors.supervision import (
     Address,
     Backoff,
@@ -56,6 +61,7 @@ from messages.hosts import GpuLimits
 from messages.operators import SettingsReloaded
 
 MONITOR = "root/monitor"
+NOTIFIER = "root/notifier"
 PIPELINE = "root/pipeline"
 LEDGER = f"{PIPELINE}/ledger"
 COMPUTE = f"{PIPELINE}/compute"
@@ -64,6 +70,7 @@ SCHEDULER = f"{PIPELINE}/scheduler"
 CASES = f"{PIPELINE}/cases"
 ADMISSION = f"{CASES}/admission"
 SCANNER = f"{PIPELINE}/scanner"
+ORDERS = f"{PIPELINE}/orders"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +100,23 @@ def target(host: HostSettings) -> Target:
     )
 
 
+def slurm_options(slurm: Slurm) -> SlurmOptions:
+    """What a beam's job asks of the cluster."""
+    fields = ("partition", "account", "qos", "gres", "time_limit", "mem", "extra")
+    return SlurmOptions(**{field: getattr(slurm, field) for field in fields})
+
+
 class Plans:
     """The specifications of the tree, made from the site in force; a reload replaces the site for what starts later."""
 
     def __init__(self, site: Site) -> None:
         self.site = site
+        self._began = datetime.now(UTC)
 
     def root(self) -> Spec:
         return supervisor(
             "root",
-            [self.monitor(), self.console(), self.pipeline(), self.reporter()],
+            [self.monitor(), self.notifier(), self.console(), self.pipeline(), self.reporter()],
             max_restarts=3,
             within_s=60,
         )
@@ -123,18 +137,37 @@ class Plans:
     def monitor(self) -> Spec:
         def make(context: Context) -> Monitor:
             settings, at = self.site.settings, context.system.address
+            reader = Reader(settings.ledger_path)
             return Monitor(
                 context,
                 ledger=at(LEDGER),
-                standing=Reader(settings.ledger_path).alarms,
+                standing=reader.alarms,
                 hosts=tuple(at(f"{HOSTS}/{host.name}/control") for host in settings.hosts),
                 disks=settings.disks,
                 thresholds=settings.monitor,
                 interval_s=settings.monitor.interval_s,
                 room_for=(at(SCANNER), at(SCHEDULER)),
+                notifier=at(NOTIFIER),
+                facts=functools.partial(reader.facts, settings.backups_dir),
+                began=self._began,
+                version=self.site.daemon_version,
             )
 
         return Spec("monitor", make, backoff=Backoff(0.05, 5.0, 0.1))
+
+    def notifier(self) -> Spec:
+        def make(context: Context) -> Notifier:
+            settings, at = self.site.settings, context.system.address
+            return Notifier(
+                context,
+                ledger=at(LEDGER),
+                monitor=at(MONITOR),
+                way=settings.alarms,
+                version=self.site.daemon_version,
+                roots=tuple(map(str, settings.scan.roots)),
+            )
+
+        return Spec("notifier", make, backoff=Backoff(1.0, 60.0, 0.2), escalates=False)
 
     def console(self) -> Spec:
         def make(context: Context) -> Console:
@@ -142,9 +175,15 @@ class Plans:
             return Console(
                 context,
                 socket=self.site.socket,
+                settings=self.site.settings,
+                version=self.site.daemon_version,
+                reader=Reader(self.site.settings.ledger_path),
+                pictures=self.site.settings.daemon.state_dir / "pictures",
                 ledger=at(LEDGER),
                 scanner=at(SCANNER),
                 monitor=at(MONITOR),
+                orders=at(ORDERS),
+                compute=at(COMPUTE),
                 stop=self.site.stop,
                 reload=self.site.reload,
             )
@@ -187,9 +226,21 @@ class Plans:
         )
 
     def control(self, host: HostSettings) -> Spec:
-        def make(context: Context) -> LocalControl | SshControl:
+        def make(context: Context) -> LocalControl | SshControl | SlurmControl:
             monitor = context.system.address(MONITOR)
             name, gpus, place = host.name, host.gpus, host.workspace
+            if host.slurm is not None and host.launcher == "slurm":
+                return SlurmControl(
+                    context,
+                    host=name,
+                    workspace=place,
+                    slots=host.slurm.max_queued,
+                    options=slurm_options(host.slurm),
+                    open_shell=open_here if host.kind == "local" else functools.partial(open_link, target(host)),
+                    monitor=monitor,
+                    worker_spec=worker,
+                    pace=Pace(queue_s=host.slurm.interval_s, files_s=min(0.5, host.slurm.interval_s)),
+                )
             if host.kind == "local":
                 return LocalControl(
                     context, host=name, workspace=Path(place), gpus=gpus, monitor=monitor, worker_spec=worker
@@ -205,10 +256,13 @@ class Plans:
         return Spec("control", make)
 
     def lane(self, host: HostSettings, number: int) -> Spec:
-        name = f"lane-{number}"
-        if host.kind == "local":
-            return Spec(name, LocalLane, {"host": host.name, "workspace": Path(host.workspace)})
-        return Spec(name, SshLane, {"host": host.name, "target": target(host), "workspace": host.workspace})
+        def make(context: Context) -> LocalLane | SshLane:
+            monitor, name, place = context.system.address(MONITOR), host.name, host.workspace
+            if host.kind == "local":
+                return LocalLane(context, host=name, workspace=Path(place), monitor=monitor)
+            return SshLane(context, host=name, target=target(host), workspace=place, monitor=monitor)
+
+        return Spec(f"lane-{number}", make)
 
     def worker(self, host: HostSettings, index: int, uuid: str) -> Spec:
         def make(context: Context) -> GpuWorker:
@@ -219,7 +273,7 @@ class Plans:
                 index=index,
                 uuid=uuid,
                 workspace=host.workspace,
-                asked=not isinstance(host.gpus, int),
+                asked=host.asks_gpus,
                 ledger=at(LEDGER),
                 scheduler=at(SCHEDULER),
                 control=at(f"{here}/control"),
@@ -335,8 +389,9 @@ class Tree(System):
         super().__init__(self._plans.root(), boot=boot)
 
     def take_over(self, site: Site) -> None:
-        """New cases see the new settings; scanner and monitor start anew with them, cases and workers go on."""
+        """New cases see the new settings; scanner, monitor, notifier start anew with them, cases and workers go on."""
         self._plans.site = site
-        for parent, spec in ((PIPELINE, self._plans.scanner()), ("root", self._plans.monitor())):
+        anew = (PIPELINE, self._plans.scanner()), ("root", self._plans.monitor()), ("root", self._plans.notifier())
+        for parent, spec in anew:
             self.address(parent).tell(StopChild(spec.id))
             self.address(parent).tell(StartChild(spec))
