@@ -74,6 +74,8 @@ EFFECTS: Mapping[str, str] = MappingProxyType(
         "report.clear": "what a report left is removed",
         "clean.runs": "run directories are removed from a host",
         "clean.work": "the working files of a case are removed",
+        "order.write": "what an operator's order does is written, and that it is carried out",
+        "order.tell": "those whom an order concerns are told",
         "alarm.push": "alarms are told to people outside",
         "link.connect": "a host is connected to",
         "link.session": "a session is opened on it",

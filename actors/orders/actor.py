@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from actors.crash_points import effect
 from actors.documents.orders import DONE, NOTHING, OF_CASES, REFUSED, check_order, refused
 from actors.errors import MqiError
 from actors.orders import cases, places
@@ -221,17 +222,16 @@ class Orders(Actor):
 
     def _tell_of(self, order: OrderRow) -> None:
         """Those concerned read the ledger: what they find there is what was ordered."""
-        if order.kind not in OF_CASES:
-            for listener in (self._admission, *self._workers()):
-                listener.tell(PlacesChanged())
-            return
-        for listener in (self._admission, self._scanner):
-            listener.tell(CaseChanged(order.subject))
+        of_a_case = order.kind in OF_CASES
+        with effect("order.tell"):
+            for listener in (self._admission, self._scanner) if of_a_case else (self._admission, *self._workers()):
+                listener.tell(CaseChanged(order.subject) if of_a_case else PlacesChanged())
         if order.kind in (OrderKind.CANCEL, OrderKind.RETRY):
             self._monitor.tell(AlarmCleared(f"case-failed:{order.subject}"))
 
     def _write(self, work: _Work, records: tuple[Record, ...]) -> None:
-        self._ledger.tell(Write(self._expect(work), self.address, self.address.id, self.epoch, records))
+        with effect("order.write"):
+            self._ledger.tell(Write(self._expect(work), self.address, self.address.id, self.epoch, records))
 
     def _expect(self, work: _Work, limit_s: float = SILENT_S) -> str:
         work.waits_for = self._name(work.order.order)

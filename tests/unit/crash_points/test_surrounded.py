@@ -45,6 +45,7 @@ EXCEPTIONS = {
     "ledger/backups.py:restore": "a ledger that has no name yet; backup.rename gives it one",
     "ledger/commit.py:probe_room": "a row that is taken back; what is left of it says nothing to anybody",
     "ledger/commit.py:_one": WITHIN + "ledger.commit, in its transaction",
+    "ledger/commit.py:_own": WITHIN + "ledger.commit, in its transaction",
     "ledger/migrations.py:create_schema": "a ledger that has no name yet; ledger.create gives it one",
     "ledger/migrations.py:migrate": WITHIN + "migration.commit, in its transaction",
     "ledger/store.py:_create": "leftovers of an earlier try go; ledger.create gives the new one its name",
@@ -57,6 +58,7 @@ EXCEPTIONS = {
     "notifier/delivery.py:_kill": WITHIN + "alarm.push",
     "notifier/delivery.py:run_command": WITHIN + "alarm.push",
     "results/picture.py:draw_dose": "pictures that are drawn again when somebody asks",
+    "slurm/shell.py:_end": WITHIN + "slurm.shell",
     "slurm/shell.py:_start": WITHIN + "slurm.shell",
     "ssh_connection/landing.py:verify": "a file that arrived damaged goes, and comes again with the next try",
 }
