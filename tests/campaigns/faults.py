@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--pairs", type=int, default=60, help="runs with two kills (default 60)")
     parser.add_argument("--seed", type=int, default=1, help="draws passings and pairs (default 1)")
     parser.add_argument("--host", choices=("local", "ssh"), help="only this kind of host")
+    parser.add_argument("--kind", choices=tuple(_TRIED), help="only runs of this kind")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at once (default: cores)")
     parser.add_argument("--write", action="store_true", help="put the outcome into README")
     return parser
@@ -76,7 +77,7 @@ def _sweep(given: argparse.Namespace, folder: Path, stack: ExitStack) -> int:
         made[kind] = make_all(folder / kind.replace(" ", "-"), stock, orders, calms, jobs=given.jobs, tell=_tell)
     passed = {point for one in calms for point in one.passed}
     unreached = [name for name in catalogue() if name not in passed and name.split(":")[0] not in ELSEWHERE]
-    return _told(given, made, [] if given.host else unreached, time.monotonic() - began)
+    return _told(given, made, [] if given.host or given.kind else unreached, time.monotonic() - began)
 
 
 def _plan(given: argparse.Namespace, calms: Sequence[Calm]) -> dict[str, list[Order]]:
@@ -88,7 +89,7 @@ def _plan(given: argparse.Namespace, calms: Sequence[Calm]) -> dict[str, list[Or
     }
     words = [word for word in given.points.split(",") if word]
     wanted = {kind: [order for order in orders if _wanted(order, words)] for kind, orders in plan.items()}
-    return {kind: orders for kind, orders in wanted.items() if orders}
+    return {kind: orders for kind, orders in wanted.items() if orders and given.kind in (None, kind)}
 
 
 def _wanted(order: Order, words: Sequence[str]) -> bool:
