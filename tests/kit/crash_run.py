@@ -137,6 +137,7 @@ def cutter(site: CrashSite) -> Iterator[Path]:
             with suppress(TimeoutError):
                 caller, _ = listening.accept()
                 with caller:
+                    caller.recv(200)  # the point's name; what is not read would reset the caller's line
                     assert site.proxy is not None
                     site.proxy.cut()
 
