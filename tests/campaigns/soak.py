@@ -34,8 +34,8 @@ OPEN_CASES = 24
 STUCK_S = 180.0
 STORM = 0.4
 """Share of the cases in which the daemon is killed too."""
-WARM_UP = 0.15
-"""Share of the daemon's last life after which its figures count."""
+WARM_UP_S = 90.0
+"""Of the daemon's last life, before its figures count: timers of ended cases are held for a minute."""
 SAMPLE_S = 0.5
 LOOK_S = 0.03
 TOLERANCES = (("memory", "MB", 0.006), ("descriptors", "open", 0.004), ("threads", "running", 0.004))
@@ -67,7 +67,7 @@ class Outcome:
     gave_up: int = 0
     """Times that the daemon left with 70 and was started again."""
     samples: list[tuple[int, float, int, int]] = field(default_factory=list)
-    """In the daemon's last life: cases ended, memory in MB, open descriptors, threads."""
+    """In the daemon's last life, warm: cases ended, memory in MB, open descriptors, threads."""
     took_s: float = 0.0
     ledger_kb: float = 0.0
     """Per case."""
@@ -75,11 +75,8 @@ class Outcome:
 
     @property
     def trends(self) -> list[Trend]:
-        first = len(self.samples) and self.samples[0][0]
-        start = first + WARM_UP * (self.plan.cases - first)
-        counted = [sample for sample in self.samples if sample[0] >= start]
         return [
-            trend(name, unit, [(sample[0], sample[1 + number]) for sample in counted], tolerance)
+            trend(name, unit, [(sample[0], sample[1 + number]) for sample in self.samples], tolerance)
             for number, (name, unit, tolerance) in enumerate(TOLERANCES)
         ]
 
@@ -95,7 +92,7 @@ class Soak:
         self._striker = Striker(counted, self._daemon, fire, self._chance)
         self._due = plan.due
         self._written = 0
-        self._sampled, self._sampled_pid = 0.0, 0
+        self._sampled, self._life = 0.0, 0
 
     def run(self) -> Outcome:
         began = time.monotonic()
@@ -174,16 +171,18 @@ class Soak:
         self._sampled = time.monotonic()
         process = self._daemon.process
         assert process is not None
-        if self.outcome.samples and process.pid != self._sampled_pid:
-            self.outcome.samples.clear()  # another life
-        self._sampled_pid = process.pid
+        if process.pid != self._life:
+            self._life = process.pid
+            self.outcome.samples.clear()
         try:
             looked = psutil.Process(process.pid)
             with looked.oneshot():
                 sample = (ended, looked.memory_info().rss / 1e6, looked.num_fds(), looked.num_threads())
+                age_s = time.time() - looked.create_time()
         except psutil.Error:
             return
-        self.outcome.samples.append(sample)
+        if age_s > WARM_UP_S:
+            self.outcome.samples.append(sample)
 
     # -- at the end
 

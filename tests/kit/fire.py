@@ -13,6 +13,7 @@ import json
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -116,7 +117,8 @@ class _Hearth:
         self._rising: set[str] = set()
         self._folder = Path(os.environ[FOLDER])
         self.budget_s = float(os.environ.get(BUDGET, "inf"))
-        self.living: dict[str, Incarnation] = {}
+        # weak, for a soak measures whether the runtime lets go of what has ended
+        self.living: weakref.WeakValueDictionary[str, Incarnation] = weakref.WeakValueDictionary()
 
     def light(self) -> None:
         threading.Thread(target=self._look, name="fire", daemon=True).start()
