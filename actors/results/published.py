@@ -16,10 +16,10 @@ def verify_published(folder: Path | str) -> tuple[str, ...]:
     place = Path(folder)
     try:
         manifest: Any = json.loads((place / NAME).read_bytes())
-        proofs = [FileProof(**item) for item in manifest["files"]]
+        proofs = [FileProof(str(item["path"]), int(item["size"]), str(item["sha256"])) for item in manifest["files"]]
         named = manifest["case"]
         known = manifest["format"] == FORMAT
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         return (f"{place / NAME} cannot be read: {error}.",)
     findings = [] if known else [f"{place / NAME} is of format {manifest['format']}, not {FORMAT}."]
     if named != place.name:

@@ -16,7 +16,8 @@ AFTER_FILES = b"\nmqi-after\n"
 LONGEST_AFTER = 16 << 20
 _PERMISSIONS = 0o777
 _RECORD = re.compile(
-    rb"(?P<mode>[0-9a-fA-F]{1,8}) (?P<size>\d{1,18}) (?P<mtime>-?(?:\d{1,9}|[1-8]\d{9})(?:\.\d{1,20})?) (?P<name>.+)", re.DOTALL
+    rb"(?P<mode>[0-9a-fA-F]{1,8}) (?P<size>\d{1,18}) (?P<mtime>-?(?:\d{1,9}|[1-8]\d{9})(?:\.\d{1,20})?) (?P<name>.+)",
+    re.DOTALL,
 )
 """Numbers with so many digits that none of them can grow beyond what they stand for."""
 _SUM = re.compile(rb"\\?([0-9a-f]{64}) [ *]")
