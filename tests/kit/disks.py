@@ -33,3 +33,17 @@ def fill(folder: Path) -> Path:
                 file.write(bytes(4096))
         except OSError:
             return ballast
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """The folder cannot be written, not even by root; the test is skipped where that cannot be had."""
+    bind = ["mount", "--bind", str(folder), str(folder)]
+    again = ["mount", "-o", "remount,bind,ro", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(bind, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root may make a folder read-only for everybody")
+    try:
+        subprocess.run(again, capture_output=True, check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
