@@ -112,24 +112,27 @@ class Look:
             self._today = Today(day)
             self._event = self._reader.event_before(day)
             self._last = ()
-        newest = self._reader.last_event()
-        changed: set[str] = set()
-        if newest != self._event:
-            if newest - self._event <= _STORM:
-                changed = {event.case for event in self._reader.events_after(self._event, _STORM) if event.case}
-            self._count(self._reader.endings_after(self._event))
-            self._event = newest
+        changed = self._read_events()
         running = {row.case: row for row in self._reader.cases(CaseState.RUNNING)}
         changed |= {name for name, row in running.items() if self._running.get(name) != row}
         self._running = running
         return frozenset(changed)
 
-    def _count(self, endings: Sequence[Any]) -> None:
+    def _read_events(self) -> set[str]:
+        """Cases with new events; what ended among them is counted, each event once."""
         assert self._today is not None
-        self._today = tally(self._today, endings)
+        upto = self._reader.last_event()
+        if upto == self._event:
+            return set()
+        changed: set[str] = set()
+        if upto - self._event <= _STORM:
+            changed = {event.case for event in self._reader.events_after(self._event, _STORM) if event.case}
+        endings = [event for event in self._reader.endings_after(self._event) if event.number <= upto]
+        self._today, self._event = tally(self._today, endings), upto
         if endings:
             rows = (self._reader.case(name) for name in self._today.last)
             self._last = tuple(row for row in rows if row is not None)
+        return changed
 
     def _document(self, now: datetime, health: Health | None) -> dict[str, Any]:
         assert self._today is not None

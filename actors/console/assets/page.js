@@ -128,10 +128,11 @@
 
   function hms(at) { return [at.getHours(), at.getMinutes(), at.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":"); }
 
-  setInterval(() => {
+  function tick() {
     $("#clock").textContent = hms(new Date()).slice(0, 5);
     if (!document.hidden && body.dataset.live && (wasLost || Date.now() - heard > SILENT_MS)) show(true);
-  }, 1000);
+  }
+  setInterval(tick, 1000);
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) { if (source) source.close(); } else { heard = Date.now(); listen(); refresh(true); }
   });
@@ -268,5 +269,6 @@
   document.addEventListener("keydown", (event) => { if (event.key === "Escape" && event.target.id === "search") event.target.blur(); });
 
   boot = $("#s-top") ? $("#s-top").dataset.boot : null;
+  tick();
   listen();
 })();
