@@ -42,7 +42,7 @@ def ran(site: CrashSite, blows: Sequence[Blow] = ()) -> None:
                 _meanwhile(site)
                 _launch(daemon, site, waiting, line)
             time.sleep(_POLL_S)
-        while daemon.stop() == -signal.SIGKILL:  # the blow fell as it stopped
+        while daemon.stop(LIMIT_S) == -signal.SIGKILL:  # the blow fell as it stopped
             _launch(daemon, site, waiting, line)
             until(daemon.answers, 20, "the daemon answers")
         assert daemon.process is not None
