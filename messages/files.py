@@ -47,6 +47,24 @@ class FetchFiles:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveProgress:
+    """On the way of a move that takes long, at most every few seconds; the answer follows."""
+
+    request_id: str
+    landed: int
+    """Bytes that were moved so far, in all tries."""
+    size: int
+    """Bytes of the whole move."""
+    bytes_per_s: float
+
+    @property
+    def words(self) -> str:
+        """``45 % of 400 MB, 120.0 MB/s``."""
+        share = min(self.landed / self.size, 1.0) if self.size else 1.0
+        return f"{share * 100:.0f} % of {self.size / 1e6:.0f} MB, {self.bytes_per_s / 1e6:.1f} MB/s"
+
+
+@dataclass(frozen=True, slots=True)
 class FilesMoved:
     """Answer to PutFiles and FetchFiles: everything lies under ``target`` and was verified there."""
 

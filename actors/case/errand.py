@@ -68,6 +68,19 @@ class Stage(StrEnum):
 ON_HOST = frozenset({Stage.SENDING, Stage.LAUNCHING, Stage.WATCHING, Stage.FETCHING})
 
 
+_WAITS = {
+    Stage.PACKING: "its logs are being packed for a host",
+    Stage.HOSTLESS: "no host is up to do it",
+    Stage.NOTING: "its logs are being sent to {host}",
+    Stage.SENDING: "its logs are being sent to {host}",
+    Stage.LAUNCHING: "it is being begun on {host}",
+    Stage.WATCHING: "it is being done on {host}",
+    Stage.FETCHING: "the answer is being fetched from {host}",
+    Stage.TAKING: "the answer of {host} is being checked",
+    Stage.RESTING: "it came to nothing and is tried again in a moment",
+}
+
+
 class Step(StrEnum):
     """What is to be done next, for the run at hand."""
 
@@ -135,6 +148,14 @@ class Errand:
         """SHA-256 of the request document that was sent."""
         assert self.packed is not None, "an answer is taken of what was packed"
         return next(proof.sha256 for proof in self.packed.files if proof.path == self.packed.request)
+
+    @property
+    def waits(self) -> str:
+        """What the case waits for, in words; empty: nothing."""
+        run = self.run
+        if run is not None and self._on(run.host) and run.host not in self.up:
+            return f"{run.host}, on which it is done, does not answer"
+        return _WAITS.get(self.stage, "").format(host=run.host if run is not None else "a host")
 
     def begin(self, runs: Iterable[FarRun]) -> Next:
         """The case is to be interpreted; ``runs`` as the ledger has them. One that is under way goes on."""

@@ -14,7 +14,7 @@ from actors.supervision import Address, Exited, Timer, Up
 from messages.address import Mailbox
 from messages.compute import Compute, Computed, ComputeFailed
 from messages.faults import Fault
-from messages.files import FetchFiles, FilesMoved, MoveFailed, PutFiles
+from messages.files import FetchFiles, FilesMoved, MoveFailed, MoveProgress, PutFiles
 from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost, UnsubscribeHost
 from messages.interpretation import Interpretation, InterpretCase, PackCase, PackedCase, TakeAnswer
 from messages.jobs import (
@@ -28,7 +28,7 @@ from messages.jobs import (
     UnwatchJob,
     WatchJob,
 )
-from messages.ledger import INTERPRETATION_SENT, NoteEvent, Write, WriteRefused, Written
+from messages.ledger import INTERPRETATION_SENT, ExplainCase, NoteEvent, Write, WriteRefused, Written
 
 PACK = "actors.interpreter:pack_case"
 TAKE = "actors.interpreter:take_answer"
@@ -98,6 +98,7 @@ class FarStep:
         self._host_of = {address.id: name for name, host in hosts.items() for address in (host.control, *host.lanes)}
         self._down: set[str] = set()
         """Actors of hosts that ended and are not back."""
+        self._explained = ""
 
     @property
     def hosts_used(self) -> frozenset[str]:
@@ -134,6 +135,8 @@ class FarStep:
 
     def receive(self, message: object) -> bool:
         """False: the message is none of this step's."""
+        if isinstance(message, MoveProgress):
+            return self._moves(message)
         follows = self._follows(message)
         if follows is None:
             return False
@@ -185,6 +188,11 @@ class FarStep:
             case WriteRefused():
                 return self._errand.note_refused()
 
+    def _moves(self, message: MoveProgress) -> bool:
+        if message.request_id == self._waits_for:
+            self._explain(f"{self._errand.waits}, {message.words}")
+        return self._ours(message.request_id)
+
     def _computed(self, message: Computed | ComputeFailed) -> er.Next:
         if self._stale(message.request_id):
             return ()
@@ -230,6 +238,7 @@ class FarStep:
     # -- what follows
 
     def _do(self, follows: er.Next) -> None:
+        self._explain(self._errand.waits)
         for step in follows:
             match step:
                 case er.Rest(seconds, turn):
@@ -244,6 +253,14 @@ class FarStep:
                 case _:
                     assert self._errand.run is not None, "a run was chosen"
                     self._of_the_run(step, self._errand.run)
+
+    def _explain(self, waits: str) -> None:
+        """Whoever asks why the case waits is told so."""
+        if waits == self._explained:
+            return
+        self._explained, owner = waits, self._owner
+        number = f"{self._case}/interpret-waits#{owner.epoch}.{next(self._numbers)}"
+        self._ledger.tell(Write(number, None, owner.address.id, owner.epoch, (ExplainCase(self._case, waits),)))
 
     def _over(self, outcome: Interpretation | Fault) -> None:
         request_id, self._asked_as = self._asked_as, ""

@@ -16,7 +16,7 @@ from actors.gpu_worker.reports import attempt_report
 from actors.supervision import Actor, Context, Exited, Up
 from messages.address import Mailbox
 from messages.engine import Progress
-from messages.files import AbandonMove, FilesMoved, MoveFailed
+from messages.files import AbandonMove, FilesMoved, MoveFailed, MoveProgress
 from messages.hosts import GpuLimits, GpusObserved, HostObserved, SubscribeHost
 from messages.jobs import (
     JobGone,
@@ -134,6 +134,8 @@ class GpuWorker(Actor):
                 return self._job(message, now)
             case RunBeam() | ReturnBeam() | CancelAttempt() | GetAttempt() | AttemptSettled():
                 return self._asked(message, now)
+            case MoveProgress():
+                return self._lease.carried(self._pending.get(message.request_id, ""), message.words)
             case _:
                 return self._seen(message, now)
 

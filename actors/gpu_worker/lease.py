@@ -279,6 +279,15 @@ class Lease:
         attempt.waits_told = attempt.waits
         return (fx.Note((ExplainBeam(attempt.request.case, attempt.request.beam, attempt.waits),)),)
 
+    def carried(self, key: str, words: str) -> tuple[fx.Effect, ...]:
+        """How far the files of an attempt are on their way, for whoever asks why its beam waits."""
+        attempt = self.attempts.get(key)
+        if attempt is None:
+            return ()
+        way = "sending" if attempt.before_launch else "fetching"
+        said = f"{way} its files, {words}"
+        return (fx.Note((ExplainBeam(attempt.request.case, attempt.request.beam, said),)),)
+
     # -- going on
 
     def go_on(self, now: float) -> tuple[fx.Effect, ...]:

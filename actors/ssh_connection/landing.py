@@ -34,7 +34,7 @@ class Landing:
             if have.get(member.path) != member.size and member.size
         ]
         self._landed = sum(member.size for member in members) - self.missing
-        tally.seen(self._landed)
+        tally.begin(self._landed, sum(member.size for member in members))
         for member in members:
             if not member.size:
                 self._open(member, 0).close()

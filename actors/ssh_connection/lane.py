@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from actors.errors import MqiError
 from actors.jobs import check_path, manifest
 from actors.jobs.lane import Lane, Order, Stopped
+from actors.jobs.progress import Teller
 from actors.ssh_connection import refusals, troubles
 from actors.ssh_connection.download import Download
 from actors.ssh_connection.link import Link, open_link
@@ -55,7 +56,8 @@ class SshLane(Lane):
 
     def move(self, order: Order, scope: TaskScope, abandoned: Callable[[], bool]) -> tuple[FileProof, ...]:
         move = _move_of(order, self._workspace)
-        tally, begun = Tally(), time.monotonic()
+        begun = time.monotonic()
+        tally = Tally(news=self._teller(order, begun))
         try:
             proofs, tries = self._moved(move, tally, scope)
         finally:
@@ -126,6 +128,19 @@ class SshLane(Lane):
         with contextlib.suppress(MqiError):
             self._link = open_link(self._target, sessions=_SESSIONS)
             move.forget(Route(self._link, self._workspace, lambda: False))
+
+    def _teller(self, order: Order, begun: float) -> Callable[[int, int], None]:
+        """Says how far a long move is, to whoever ordered it and in the log."""
+        teller = Teller(order.request_id, begun)
+        way = "to" if isinstance(order, PutFiles) else "from"
+
+        def tell(landed: int, size: int) -> None:
+            news = teller.news(landed, size, time.monotonic())
+            if news is not None:
+                order.reply_to.tell(news)
+                self.log.info(f"{order.request_id.partition('#')[0]}: moving files {way} {self._host}, {news.words}")
+
+        return tell
 
     def _tell(self, order: Order, tally: Tally, seconds: float, tries: int) -> None:
         way = "to" if isinstance(order, PutFiles) else "from"

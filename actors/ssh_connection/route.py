@@ -40,9 +40,25 @@ class Tally:
     """Bytes that are known to lie at their destination, the most ever seen."""
     moved: int = 0
     """Bytes sent or received in all tries."""
+    size: int = 0
+    """Bytes of the whole move."""
+    news: Callable[[int, int], None] = lambda _place, _size: None
+    """Is told how far it is, and the size, whenever something moved."""
+    _place: int = 0
+
+    def begin(self, landed: int, size: int) -> None:
+        """A try goes on from here."""
+        self.seen(landed)
+        self._place, self.size = landed, size
 
     def seen(self, landed: int) -> None:
         self.landed = max(self.landed, landed)
+
+    def took(self, size: int) -> None:
+        """So many bytes were sent or received."""
+        self.moved += size
+        self._place += size
+        self.news(min(self._place, self.size), self.size)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +122,7 @@ class Route:
 
     def _said(self, script: str) -> Iterator[bytes]:
         content = self.run(script, LITTLE).stdout
-        self.tally.moved += len(content)
+        self.tally.took(len(content))
         yield content
 
     @contextlib.contextmanager
@@ -125,7 +141,7 @@ class Route:
             if block is None:
                 raise self.silent()
             self.check_stop()
-            self.tally.moved += len(block)
+            self.tally.took(len(block))
             size -= len(block)
             yield block
 
@@ -158,7 +174,7 @@ class Route:
             channel.settle(_ON_THE_WAY, self.silence_s)
             channel.write(view[at : at + _SENT_AT_ONCE], self.silence_s)
             watch.beat()
-        self.tally.moved += len(view)
+        self.tally.took(len(view))
         self.check_stop()
 
     def answer(self, channel: Channel, size: int = 0) -> bytes:

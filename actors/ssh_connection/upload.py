@@ -87,7 +87,7 @@ class Upload:
             look = parse_look(answer)
         except UnclearError as error:
             raise unclear(route, self.target, error) from error
-        route.tally.seen(sum(member.size for member in look.part))
+        route.tally.begin(sum(member.size for member in look.part), sum(item.size for item in self.items))
         return look
 
     def _proven(self, route: Route, there: tuple[Member, ...]) -> tuple[FileProof, ...]:
@@ -151,7 +151,7 @@ class Upload:
         if packed.size - offset <= LITTLE:
             joined = b"".join(content)
             route.ask(scripts.pour_inline(self.part, packed.name, offset, joined), self.target)
-            route.tally.moved += len(joined)
+            route.tally.took(len(joined))
         else:
             route.pour(scripts.pour(self.part, packed.name, offset), _gathered(content), self.target)
 

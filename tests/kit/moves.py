@@ -41,7 +41,8 @@ def fetch(host: Host, source: Path, target: Path, names: tuple[str, ...] = ()) -
 
 
 def answer(host: Host, request_id: str, timeout_s: float = 30.0) -> FilesMoved | MoveFailed:
-    found = host.probe.expect(object, timeout_s, lambda news: getattr(news, "request_id", "") == request_id)
+    ours = (FilesMoved, MoveFailed)  # not what is told on the way
+    found = host.probe.expect(object, timeout_s, lambda news: isinstance(news, ours) and news.request_id == request_id)
     assert isinstance(found, FilesMoved | MoveFailed)
     return found
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from actors.jobs import progress
 from actors.ssh_connection import lane
 from actors.ssh_connection.route import CHUNK
 from actors.supervision import Backoff
 from messages.faults import Blame
-from messages.files import AbandonMove
+from messages.files import AbandonMove, MoveProgress
 from tests.kit.lanes import IMPATIENT, FarHost, another_lane, proxied_lane
 from tests.kit.moves import beside, contents, fetch, gathered, moved, noise, put, refused, written
 from tests.kit.waiting import wait_until
@@ -124,6 +125,20 @@ def test_a_link_that_takes_one_block_in_longer_than_silence_is_slow_not_lost(tmp
         host.link.bytes_per_s = 120_000  # 256 KiB in more than 2 s, the server's word of 96 KiB taken in 0.8 s
         moved(host, put(host, tmp_path / "source", host.workspace / "c/1/1/in", proofs), 60)
         assert host.link.connections == 1
+
+
+@pytest.mark.promise("P33")
+def test_a_long_move_says_how_far_it_is(move: Move, monkeypatch: pytest.MonkeyPatch, log_lines: list[str]) -> None:
+    monkeypatch.setattr(progress, "FIRST_AFTER_S", 0.2)
+    monkeypatch.setattr(progress, "EVERY_S", 0.2)
+    move.host.link.bytes_per_s = 3e6
+    moved(move.host, move.begin())
+    told = move.host.probe.all(MoveProgress)
+    assert len(told) >= 3
+    assert [news.landed for news in told] == sorted(news.landed for news in told)
+    assert all(0 < news.landed <= news.size for news in told)
+    assert TOTAL <= told[0].size <= TOTAL * 1.1
+    assert any("moving files" in line and "MB/s" in line for line in log_lines if line.startswith("INFO"))
 
 
 @pytest.mark.promise("P16")

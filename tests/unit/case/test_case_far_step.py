@@ -11,7 +11,7 @@ import pytest
 from actors.case import Case, FarHost
 from messages.compute import Compute, Computed, ComputeFailed
 from messages.faults import Blame, Fault
-from messages.files import FetchFiles, FileProof, FilesMoved, MoveFailed, PutFiles
+from messages.files import FetchFiles, FileProof, FilesMoved, MoveFailed, MoveProgress, PutFiles
 from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost, UnsubscribeHost
 from messages.interpretation import PackCase, PackedCase, TakeAnswer
 from messages.jobs import (
@@ -25,7 +25,7 @@ from messages.jobs import (
     UnwatchJob,
     WatchJob,
 )
-from messages.ledger import GetCase, NoteEvent, Write, WriteRefused, Written
+from messages.ledger import ExplainCase, GetCase, NoteEvent, Write, WriteRefused, Written
 from messages.scheduling import QueueBeam
 from tests.kit import Probe, VirtualTimers, solo, solo_mail
 from tests.unit.case.case_world import INPUT, PROFILE, World, an_interpretation
@@ -240,3 +240,35 @@ def test_an_answer_that_nobody_understands_is_a_fault_of_ours_and_leaving_tells_
         bench.compute_answers(17)
     bench.case.stopped()
     assert bench.control.expect(UnsubscribeHost, 0.0)
+
+
+@pytest.mark.promise("P33")
+def test_why_the_case_waits_can_be_asked_of_the_ledger_all_the_way(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+
+    def why() -> str:
+        return [r.reason for write in bench.ledger.all(Write) for r in write.records if isinstance(r, ExplainCase)][-1]
+
+    assert why() == "its logs are being packed for a host"
+    bench.compute_answers(bench.packed)
+    assert why() == "no host is up to do it"
+    bench.up()
+    bench.noted()
+    assert why() == "its logs are being sent to gpu1"
+    put = bench.lane.all(PutFiles)[-1]
+    bench.tell(MoveProgress(put.request_id, 100_000_000, 400_000_000, 5e6))
+    assert why() == "its logs are being sent to gpu1, 25 % of 400 MB, 5.0 MB/s"
+    bench.moved()
+    launch = bench.control.all(LaunchJob)[-1]
+    bench.tell(MoveProgress(put.request_id, 1, 2, 5e6))  # comes late, and says nothing of now
+    assert why() == "it is being begun on gpu1"
+    bench.tell(JobLaunched(launch.request_id, KEY, "pid 1"))
+    assert why() == "it is being done on gpu1"
+    bench.up(HostState.SUSPENDED)
+    assert why() == "gpu1, on which it is done, does not answer"
+    bench.up()
+    bench.ends()
+    assert why() == "the answer is being fetched from gpu1"
+    bench.moved()
+    bench.compute_answers(an_interpretation(1))
+    assert why() == ""

@@ -12,7 +12,7 @@ from actors.gpu_worker import GpuWorker
 from actors.supervision import Exited
 from messages.engine import Progress
 from messages.faults import Blame, Fault
-from messages.files import AbandonMove, FetchFiles, FileProof, FilesMoved, MoveFailed, PutFiles
+from messages.files import AbandonMove, FetchFiles, FileProof, FilesMoved, MoveFailed, MoveProgress, PutFiles
 from messages.hosts import GpuLimits, GpuReading, GpusObserved, GpuState, HostObserved, HostState, SubscribeHost
 from messages.jobs import (
     JobGone,
@@ -28,6 +28,7 @@ from messages.jobs import (
 )
 from messages.ledger import (
     AttemptsReport,
+    ExplainBeam,
     GetAttempts,
     GetGpuRecord,
     MoveAttempt,
@@ -275,6 +276,20 @@ def test_a_move_that_failed_is_tried_again_on_a_lane_and_told_once(log_lines: li
         bench.pass_time(10.0)
     bench.order(PutFiles, bench.lane)
     assert [line for line in log_lines if LINK.what in line and "WARNING" in line] == [f"WARNING attempt 1: {LINK}"]
+
+
+@pytest.mark.promise("P33")
+def test_how_far_a_long_transfer_is_can_be_asked_of_the_ledger() -> None:
+    bench = Bench().recovered()
+    bench.tell(RunBeam(a_request(), bench.case))
+    bench.written(OpenAttempt)
+    put = bench.order(PutFiles, bench.lane)
+    bench.tell(MoveProgress(put.request_id, 180_000_000, 400_000_000, 120e6))
+    (note,) = bench.write(ExplainBeam).records
+    assert note == ExplainBeam("case", 1, "sending its files, 45 % of 400 MB, 120.0 MB/s")
+    writes = len(bench.ledger.all(Write))
+    bench.tell(MoveProgress("of another life", 1, 2, 0.0))
+    assert len(bench.ledger.all(Write)) == writes
 
 
 def test_questions_are_answered_once_the_ledger_has_been_read() -> None:
