@@ -147,7 +147,7 @@ def _rows(
 ) -> NDArray[np.uint16]:
     mu = layer.weights.astype(np.float64) * (beam.meterset_mu / beam.final_weight * scale)
     if recipe.fault is CaseFault.MISSING_SEGMENT and (beam.index, layer.number) == (0, 1):
-        mu[len(mu) // 2] = 0.0
+        mu[int(mu.argmax())] = 0.0
     dose1 = mu / (machine.mu_per_count * factor)
     wanted = recipe.rows_per_layer or int(np.ceil(dose1.sum() / _TARGET_DOSE1))
     shares = _whole(dose1, max(wanted, _LEAST_ROWS_PER_SPOT * int((mu > 0).sum())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -96,6 +97,7 @@ def _position(layer: LayerDeviation, rules: ReportSettings) -> Level:
             at_most(layer.mean_mm, rules.position_mean_mm),
             at_most(layer.p95_mm, rules.position_p95_mm),
             at_most(layer.max_mm, (rules.position_max_mm, rules.position_max_mm)),
+            at_most(math.hypot(layer.shift_x_mm, layer.shift_y_mm), rules.position_mean_mm),
         )
     )
 
@@ -177,11 +179,17 @@ def _beam_mu(beam: BeamRecord, rules: ReportSettings, *, whole: bool) -> Figure:
     )
 
 
+def _shift(one: LayerJudgement) -> float:
+    """Along a line a shift is no distance to it; the centroid tells."""
+    return math.hypot(one.layer.shift_x_mm, one.layer.shift_y_mm)
+
+
 def _positions(subject: str, layers: tuple[LayerJudgement, ...], rules: ReportSettings) -> Iterator[Figure]:
     rows = (
         ("mean", lambda one: one.layer.mean_mm, rules.position_mean_mm),
         ("95th percentile", lambda one: one.layer.p95_mm, rules.position_p95_mm),
         ("maximum", lambda one: one.layer.max_mm, (rules.position_max_mm, rules.position_max_mm)),
+        ("centroid of the layer", _shift, rules.position_mean_mm),
     )
     for name, amount, limits in rows:
         largest = max(layers, key=amount)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from actors.reporter.comparison import Criterion, gamma_of
+from actors.reporter.comparison import GammaRules, gamma_map
 from actors.reporter.dose_grid import Array, DoseGrid, Values
 from actors.reporter.drawing import LINES, extent, new_figure, plain, png
 from actors.reporter.sources import Ct
@@ -18,7 +18,7 @@ _HEIGHT_IN = 2.9
 _MARGIN_MM = 15.0
 _WINDOW_HU = (-200.0, 250.0)
 _DIFFERENCES = (1.0, 2.0, 5.0)
-_MAX_PLANE_POINTS = 20_000
+_MAX_PLANE_POINTS = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,24 +106,15 @@ def draw_difference(reference: DoseGrid, evaluated: DoseGrid, view: View, normal
     return png(figure)
 
 
-def draw_gamma(
-    reference: DoseGrid,
-    evaluated: DoseGrid,
-    view: View,
-    criterion: Criterion,
-    *,
-    normalisation: float,
-    threshold_percent: float,
-) -> bytes:
+def draw_gamma(reference: DoseGrid, evaluated: DoseGrid, view: View, rules: GammaRules, normalisation: float) -> bytes:
     """Gamma in grey from 0 (white) to 2 (black); the line is gamma 1. Planes of many points are shown on a lattice."""
     figure = new_figure(_HEIGHT_IN)
     panels = figure.subplots(1, 3)
     image = None
     for panel, plane in zip(panels, view.planes, strict=True):
-        part, axes = _lattice(reference, plane)
-        gamma = gamma_of(
-            axes, part, evaluated, criterion, normalisation_gy=normalisation, threshold_percent=threshold_percent
-        )
+        part = _lattice(reference, plane)
+        axes = part.axes
+        gamma = gamma_map(part, evaluated, rules, normalisation)
         shown = _oriented(np.squeeze(gamma, axis=plane.axis), plane)
         image = _image(panel, shown, plane, axes, (0.0, 2.0), reverse=True)
         _outline(panel, _cut(reference.dose, reference.axes, plane), plane, reference.axes, normalisation)
@@ -172,12 +163,13 @@ def _plane_axes(dose: DoseGrid, plane: Plane) -> tuple[Array, Array, Array]:
     return axes[0], axes[1], axes[2]
 
 
-def _lattice(dose: DoseGrid, plane: Plane) -> tuple[Values, tuple[Array, Array, Array]]:
+def _lattice(dose: DoseGrid, plane: Plane) -> DoseGrid:
+    """One plane, every n-th point where there are many."""
     slab, axes = _slab(dose, plane), list(_plane_axes(dose, plane))
     stride = max(1, int(np.ceil(np.sqrt(slab.size / _MAX_PLANE_POINTS))))
     steps = [slice(None) if n == plane.axis else slice(None, None, stride) for n in range(3)]
     z, y, x = (axis[step] for axis, step in zip(axes, steps, strict=True))
-    return slab[steps[0], steps[1], steps[2]], (z, y, x)
+    return replace(dose, dose=slab[steps[0], steps[1], steps[2]], z_mm=z, y_mm=y, x_mm=x)
 
 
 def _image(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from actors.reporter.charts import Curve, dose_rate, draw_depths, draw_dvhs, draw_layers
-from actors.reporter.comparison import Criterion
+from actors.reporter.comparison import Criterion, GammaRules
 from actors.reporter.content import Picture, Section, Table
 from actors.reporter.delivery import BeamJudgement
 from actors.reporter.dvh import Dvh
@@ -172,14 +172,8 @@ def _comparison_pictures(evidence: Evidence, rules: ReportSettings) -> tuple[Pic
     assert planning is not None
     view = view_of(planning, phantom=False)
     difference = draw_difference(planning, evidence.total, view, evidence.normalisation)
-    gamma = draw_gamma(
-        planning,
-        evidence.total,
-        view,
-        judged,
-        normalisation=evidence.normalisation,
-        threshold_percent=rules.gamma_threshold_percent,
-    )
+    shown = GammaRules((judged,), rules.gamma_threshold_percent, rules.gamma_points)
+    gamma = draw_gamma(planning, evidence.total, view, shown, evidence.normalisation)
     return (
         Picture(
             difference,

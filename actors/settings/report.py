@@ -56,7 +56,7 @@ class ReportSettings(BaseModel):
     """The criterion that the verdict goes by; computed whether it is among the others or not."""
     gamma_threshold_percent: Annotated[float, Field(gt=0, lt=100)] = 10.0
     """Points of the planning dose below this share of the normalisation are not looked at."""
-    gamma_points: Annotated[int, Field(ge=1000)] = 40_000
+    gamma_points: Annotated[int, Field(ge=1000)] = 20_000
     """At most about so many points: a regular lattice of the planning dose where it has more."""
     gamma_passed_percent: AtLeast = (95.0, 90.0)
     beam_mu_percent: AtMost = (0.5, 1.0)
