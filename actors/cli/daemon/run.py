@@ -17,7 +17,8 @@ from loguru import logger
 
 from actors.cli.daemon.engine import engine_version
 from actors.cli.daemon.lock import StateLock
-from actors.cli.daemon.preflight import make_folders, read_profile, refuse_unsupported
+from actors.cli.daemon.preflight import make_folders, read_profile
+from actors.cli.daemon.service import ServiceManager
 from actors.cli.failures import ExitCode
 from actors.cli.version import program_version
 from actors.console import control_socket
@@ -71,6 +72,7 @@ class Daemon:
         self.socket = control_socket(settings.daemon.state_dir, environ)
         self.engine_version = engine_version(profile)
         self.version = program_version()
+        self._service = ServiceManager(environ)
         self._orders: queue.SimpleQueue[_Stop | _Reload] = queue.SimpleQueue()
 
     # -- from any thread
@@ -93,10 +95,12 @@ class Daemon:
             running = assembly.build(self, boot)
             self._say_hello(boot)
             running.start()
+            self._service.ready()
             return self._obey(assembly, running)
 
     def _obey(self, assembly: Assembly, running: Running) -> ExitCode:
         while not running.wait(0.0):
+            self._service.alive()
             match self._next_order():
                 case _Stop(by):
                     return self._end(running, by)
@@ -116,6 +120,7 @@ class Daemon:
 
     def _end(self, running: Running, by: str) -> ExitCode:
         logger.info("stopping, ordered by {}; engines go on and are picked up at the next start", by)
+        self._service.stopping()
         hard = threading.Timer(EXIT_S, _leave)
         hard.daemon = True
         hard.start()
@@ -199,7 +204,6 @@ class RealTree:
 def run_daemon(path: Path, environ: Mapping[str, str], assembly: Assembly | None = None, *, debug: bool = False) -> int:
     """``start``: in the foreground until told to stop; the exit code. Raises what is wrong before anything started."""
     settings = load(path, environ)
-    refuse_unsupported(settings)
     make_folders(settings)
     profile = read_profile(settings)
     daemon = Daemon(path, environ, settings, profile)
