@@ -13,21 +13,6 @@ from actors.settings import SHIPPED, Settings
 from messages.engine import EngineProfile
 
 
-def refuse_unsupported(settings: Settings) -> None:
-    """Raises CommandError for hosts that this release cannot run."""
-    for host in settings.hosts:
-        if sentence := unsupported(host.name, host.launcher):
-            remedy = 'Use launcher = "direct".'
-            raise CommandError(ExitCode.USAGE, sentence, f"[[hosts]] {host.name}", remedy, kind="host-unsupported")
-
-
-def unsupported(name: str, launcher: str) -> str:
-    """Why a host cannot be run; empty: it can."""
-    if launcher != "direct":
-        return f'Host {name} has the launcher "{launcher}"; this release has "direct" only.'
-    return ""
-
-
 def own_folders(settings: Settings) -> Iterator[tuple[str, Path]]:
     """(key, folder) of those that are made when they are missing."""
     yield "daemon.state_dir", settings.daemon.state_dir

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from actors.cli.daemon.engine import expanded
-from actors.cli.daemon.preflight import read_profile, unsupported
+from actors.cli.daemon.preflight import read_profile
 from actors.cli.doctor.finding import Finding
-from actors.settings import HostSettings, Settings
+from actors.settings import HostSettings, Settings, Slurm
 from messages.hosts import GpuReading
 
 NVML_LIMIT_S = 15.0
@@ -19,13 +20,24 @@ NVML_LIMIT_S = 15.0
 def check_hosts(settings: Settings, _conf: Path) -> Iterator[Finding]:
     """Every host is of a kind that this release runs; those over SSH are entered."""
     for host in settings.hosts:
-        if host.kind == "ssh" and host.launcher == "direct":
+        if host.kind == "ssh":
             yield from _over_ssh(host, settings)
-        elif sentence := unsupported(host.name, host.launcher):
-            remedy = 'use kind = "local" and launcher = "direct"'
-            yield Finding(f"host {host.name}", ok=False, text=sentence, remedy=remedy)
         else:
             yield Finding(f"host {host.name}", ok=True, text=f"this machine, workspace {host.workspace}")
+
+        if host.slurm is not None and host.launcher == "slurm":
+            yield from _cluster(host, host.slurm)
+
+
+def _cluster(host: HostSettings, slurm: Slurm) -> Iterator[Finding]:
+    """Whether Slurm is there, answers, and would take a beam's job."""
+    from actors.slurm import check_cluster, open_here
+    from actors.ssh_connection import open_link
+    from actors.tree import slurm_options, target
+
+    way = open_here if host.kind == "local" else functools.partial(open_link, target(host))
+    for line in check_cluster(way, host.workspace, slurm_options(slurm)):
+        yield Finding(f"host {host.name}, {line.name}", ok=line.ok, text=line.text, remedy=line.remedy)
 
 
 def _over_ssh(host: HostSettings, settings: Settings) -> Iterator[Finding]:
@@ -40,7 +52,7 @@ def _over_ssh(host: HostSettings, settings: Settings) -> Iterator[Finding]:
     for line in check_host(
         target,
         host.workspace,
-        gpus=host.gpus,
+        gpus=host.gpus if host.launcher == "direct" else 1,
         command=command,
         version_command=version_command,
         interpreter=Interpreter(profile.host_python, release()) if profile.interpret == "host" else None,
@@ -51,7 +63,7 @@ def _over_ssh(host: HostSettings, settings: Settings) -> Iterator[Finding]:
 def check_gpus(settings: Settings, _conf: Path) -> Iterator[Finding]:
     """The GPUs of this machine, where they are to be asked."""
     for host in settings.hosts:
-        if host.kind != "local":
+        if host.kind != "local" or host.launcher != "direct":
             continue
         if isinstance(host.gpus, int):
             yield Finding(f"GPUs of {host.name}", ok=True, text=f"{host.gpus} slots, no GPU is asked")
