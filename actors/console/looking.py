@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ class Health:
 
     report: HealthReport
     at: datetime
+    """For people."""
+    heard_s: float = field(default_factory=time.monotonic)
+    """By the clock that nobody sets."""
 
 
 class Look:
