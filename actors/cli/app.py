@@ -59,6 +59,9 @@ def demo_case(
     spots: Annotated[int, typer.Option("--spots", min=1, help="A layer.")] = 40,
     seed: Annotated[int, typer.Option("--seed")] = 1,
     ct: Annotated[bool, typer.Option("--ct", help="With a CT water phantom and RTSTRUCT.")] = False,
+    planning_dose: Annotated[
+        bool, typer.Option("--planning-dose", help="Add the planning system's RT Dose (and a CT).")
+    ] = False,
     fault: Annotated[str | None, typer.Option("--fault", metavar="NAME", help="Make it wrong in this way.")] = None,
     size: Annotated[str, typer.Option("--size", help="small, or real (45 MB, 224 files).")] = "small",
     as_json: Json = False,
@@ -68,7 +71,18 @@ def demo_case(
     del debug
     from actors.cli.demonstration import one_case
 
-    one_case(folder, beams=beams, layers=layers, spots=spots, seed=seed, ct=ct, fault=fault, size=size, as_json=as_json)
+    one_case(
+        folder,
+        beams=beams,
+        layers=layers,
+        spots=spots,
+        seed=seed,
+        ct=ct,
+        planning_dose=planning_dose,
+        fault=fault,
+        size=size,
+        as_json=as_json,
+    )
 
 
 @app.command()

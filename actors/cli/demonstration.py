@@ -23,6 +23,7 @@ def one_case(
     spots: int,
     seed: int,
     ct: bool,
+    planning_dose: bool,
     fault: str | None,
     size: str,
     as_json: bool,
@@ -32,7 +33,15 @@ def one_case(
 
     try:
         made = write_demo_case(
-            folder, beams=beams, layers=layers, spots=spots, seed=seed, ct=ct, fault=fault, size=size
+            folder,
+            beams=beams,
+            layers=layers,
+            spots=spots,
+            seed=seed,
+            ct=ct,
+            planning_dose=planning_dose,
+            fault=fault,
+            size=size,
         )
     except ValueError as error:
         raise CommandError(ExitCode.USAGE, f"The case cannot be made: {error}.") from error

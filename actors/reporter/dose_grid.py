@@ -65,14 +65,6 @@ class DoseGrid:
             found[index] = look((np.full_like(plane_y, z), plane_y, plane_x))
         return found
 
-    def covers(self, axes: tuple[Array, Array, Array]) -> npt.NDArray[np.bool_]:
-        """(z, y, x) of another grid: its voxel centres that lie within this one's."""
-        inside = [
-            (other >= own[0] - _TOLERANCE) & (other <= own[-1] + _TOLERANCE)
-            for own, other in zip(self.axes, axes, strict=True)
-        ]
-        return inside[0][:, None, None] & inside[1][None, :, None] & inside[2][None, None, :]
-
 
 def read_dose(path: Path) -> DoseGrid:
     """An RT Dose file. MqiError (``dose-geometry``) where its planes are not axial; OSError; pydicom's errors."""

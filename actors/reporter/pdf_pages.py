@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
 from fpdf import FPDF
-from fpdf.fonts import FontFace
+from fpdf.fonts import FontFace, TTFFont
 
 from actors.reporter.content import Picture, Report, Section, Table, figure_rows
 from actors.reporter.levels import Level
@@ -181,5 +180,6 @@ def _height(picture: Picture, width: float) -> float:
 
 def _known(paper: _Paper, text: str) -> str:
     """Letters that the typeface lacks become a question mark: the page on the screen has them."""
-    has: Callable[[int], object] = paper.fonts[_FAMILY.lower()].cmap.__contains__  # type: ignore[attr-defined]
-    return "".join(letter if has(ord(letter)) else "?" for letter in text)
+    typeface = paper.fonts[_FAMILY.lower()]
+    assert isinstance(typeface, TTFFont), "it was added as a file"
+    return "".join(letter if ord(letter) in typeface.cmap else "?" for letter in text)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
 
 from actors.reporter.comparison import GammaRules, gamma_map
@@ -180,7 +181,7 @@ def _image(
     limits: tuple[float, float],
     *,
     reverse: bool = False,
-) -> object:
+) -> AxesImage:
     return panel.imshow(
         values,
         origin="lower",
