@@ -26,6 +26,8 @@ _ENDED = frozenset({BeamState.DONE, BeamState.FAILED})
 _CLEANED = frozenset({CaseState.DONE, CaseState.FAILED, CaseState.CANCELLED})
 _WITH_WORKERS = frozenset({CaseState.RUNNING, CaseState.HELD, CaseState.CANCELLED})
 _WAITS = frozenset({Blame.HOST, Blame.OURS})
+_HOPELESS = frozenset({"result-exists"})
+"""Kinds of faults of ours that only a person mends."""
 _RANK = {state: rank for rank, state in enumerate(AttemptState)}
 _BEAM_AT = {
     AttemptState.STAGED: BeamState.STAGED,
@@ -156,7 +158,7 @@ def step_failed(view: CaseView, fault: Fault) -> tuple[fx.Effect, ...]:
     """Interpretation or publication failed: a fault of the case ends it, one of ours is tried again."""
     view.doing = Doing.NOTHING
     view.tries += 0 if _full(view, fault) else 1
-    if fault.blame not in _WAITS or view.tries > PATIENCE:
+    if fault.blame not in _WAITS or fault.kind in _HOPELESS or view.tries > PATIENCE:
         view.fault = fault
         return ()
     view.doing = Doing.RESTING

@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from actors.errors import MqiError
+from actors.results import folder as folder_module
 from actors.results import publish as publish_module
 from actors.results import publish_case, verify_published, verify_run
 from actors.results.folder import NewFolder
@@ -412,6 +413,27 @@ def test_bytes_depend_on_the_attempt_but_not_on_host_and_gpu(order: PublishCase,
     assert uid.startswith("2.25.")
     assert len(uid) <= 64
     assert uid.encode() not in first["beam_2.dcm"]
+
+
+@pytest.mark.promise("P25")
+def test_only_what_nobody_writes_any_more_is_cleared_away(order: PublishCase) -> None:
+    """Two daemons may publish into one folder; clearing what another is just renaming would empty its result."""
+    results = Path(order.results_dir)
+    results.mkdir(parents=True, exist_ok=True)
+    with subprocess.Popen(["sleep", "60"]) as other:
+        living = results / f".{CASE}.{folder_module._writer(other.pid)}.partial"
+        reused = results / f".{CASE}.{folder_module._machine()}~{other.pid}~1.partial"
+        elsewhere, forgotten = (results / f".{CASE}.gpu9~77~{n}.partial" for n in (1, 2))
+        odd = results / f".{CASE}.12345.partial"
+        for made in (living, reused, elsewhere, forgotten, odd):
+            made.mkdir()
+        os.utime(forgotten, (0.0, 0.0))
+        publish_case(order)
+        left = {entry for entry in results.iterdir() if entry.name.startswith(".")}
+        assert left == {living, elsewhere}
+        other.kill()
+    publish_case(order)
+    assert not living.exists()
 
 
 @pytest.mark.promise("P25")

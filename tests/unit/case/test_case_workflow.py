@@ -153,6 +153,18 @@ def test_what_the_host_spoilt_spends_nothing() -> None:
     assert len(world.rows) == 4
 
 
+def test_a_result_that_somebody_else_published_is_not_tried_time_and_again() -> None:
+    world = World(numbers=(1,))
+    until(world, BeamState.DONE)
+    while not isinstance(world.pending[0], fx.Publish):
+        world.happen(world.pending[0])
+    there = Fault("Another result of this case is published already", blame=Blame.OURS, kind="result-exists")
+    world.happen(world.pending[0], well=False, fault=there)
+    world.settle()
+    assert world.state is CaseState.FAILED
+    assert "published already" in world.alarms[-1]
+
+
 def test_inputs_that_cannot_be_staged_are_looked_at_and_made_again() -> None:
     """They were whole when they were made; the worker that gives the beam back does not say what was wrong."""
     world = World()
