@@ -94,6 +94,7 @@ class Console(Actor):
             facts=self._facts,
             health=lambda: self._health,
             configured=[(host.name, host.kind) for host in settings.hosts],
+            attempts=settings.retry.attempts,
             clean=self._clean,
         )
 

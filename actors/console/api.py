@@ -54,6 +54,7 @@ class Answers:
                 gpus=reader.gpus(),
                 alarms=reader.alarms(),
                 boot=facts["boot"],
+                halts=reader.halts(),
             )
 
         return self._answer(request, {**await door.books.ask(read), "actors": facts["actors"]})
@@ -69,37 +70,30 @@ class Answers:
         """A part of the list, with how many there are."""
         states, search = states_in(request), request.query_params.get("search", "")[:SEARCH_LENGTH]
         limit = number_of(request, "limit", PAGE, 0, MOST)
-        offset = number_of(request, "offset", 0, 0, 10**9)
+        offset, around = number_of(request, "offset", 0, 0, 10**9), self._door.hub.around
 
         def read(reader: LedgerReader) -> dict[str, Any]:
             now = datetime.now().astimezone()
             total, rows = reader.find(states, search, limit, offset)
-            return {"total": total, "offset": offset, "cases": [case_document(row, now) for row in rows]}
+            return {"total": total, "offset": offset, "cases": [case_document(row, now, around) for row in rows]}
 
         return self._answer(request, await self._door.books.ask(read))
 
     async def case(self, request: Request) -> Response:
         """``show``: one case in full."""
+        around = self._door.hub.around
 
         def read(reader: LedgerReader) -> dict[str, Any]:
             row = case_named(reader, request.path_params["case"])
             now = datetime.now().astimezone()
-            return show_document(row, reader.attempts(row.case), reader.events(row.case), now)
+            return show_document(row, reader.attempts(row.case), reader.events(row.case), now, around)
 
         return self._answer(request, await self._door.books.ask(read))
 
     async def why(self, request: Request) -> Response:
         """``why``: one sentence."""
-        door, heard = self._door, self._door.heard()
-        alarms = [(alarm.id, alarm.text) for alarm in heard.report.alarms] if heard else []
-        results = door.settings.results.dir
-
-        def read(reader: LedgerReader) -> dict[str, Any]:
-            row = case_named(reader, request.path_params["case"])
-            sentence = why(row, running=True, results=results, halted=halting(alarms))
-            return {"case": row.case, "state": str(row.state), "why": sentence}
-
-        return self._answer(request, await door.books.ask(read))
+        name, door = request.path_params["case"], self._door
+        return self._answer(request, await door.books.ask(lambda reader: why_document(door, reader, name)))
 
     async def log(self, request: Request) -> Response:
         """More of an engine's log, from a byte on; without one, the end of it."""
@@ -121,6 +115,20 @@ class Answers:
         """Over TCP, names of patients that a path may hold are taken out."""
         local = peer_in(request.scope).local
         return JSONResponse(document if local else cleaned(document, self._door.clean))
+
+
+def why_document(door: Door, reader: LedgerReader, name: str) -> dict[str, Any]:
+    """``why`` of a case. Raises NotFoundError."""
+    row, heard = case_named(reader, name), door.heard()
+    said = why(
+        row,
+        running=True,
+        results=door.settings.results.dir,
+        halted=halting([(alarm.id, alarm.text) for alarm in heard.report.alarms] if heard else []),
+        around=door.hub.around,
+        attempts=reader.attempts(row.case),
+    )
+    return {"case": row.case, "state": str(row.state), "why": said}
 
 
 def states_in(request: Request) -> frozenset[CaseState]:

@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 from actors.console.looking import Sight
+from actors.documents import Around
 
 LISTENERS = 40
 """At a time; more are refused."""
@@ -57,6 +58,11 @@ class Hub:
     @property
     def newest(self) -> Sight | None:
         return self._newest
+
+    @property
+    def around(self) -> Around:
+        """What cases are seen against, as it was seen last."""
+        return self._newest.around if self._newest else Around()
 
     @property
     def listeners(self) -> int:

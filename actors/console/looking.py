@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from actors.console.books import LedgerReader
-from actors.documents import Today, health_document, midnight, overview_document, status_document, tally
+from actors.documents import (
+    Around,
+    Today,
+    health_document,
+    look_around,
+    midnight,
+    overview_document,
+    status_document,
+    tally,
+)
 from actors.errors import MqiError
 from messages.ledger import CaseRow
 from messages.operators import HealthReport, Holder
@@ -21,6 +30,8 @@ PERIOD_S = 0.25
 """Between two looks at whether anything changed."""
 SLOWEST_S = 5.0
 """Without any change, so often everything is read again."""
+FORETOLD_S = 5.0
+"""So often what will be is foretold anew; it takes more than a look."""
 _SETTLED_NS = 20_000_000
 """A file that was written less than this ago may be written again without a new time of change."""
 _STORM = 2000
@@ -37,6 +48,8 @@ class Sight:
     """The overview; never changed."""
     changed: frozenset[str]
     """Cases about which something is new."""
+    around: Around = field(default_factory=Around)
+    """What cases are seen against: GPUs, halts, and what is foretold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,8 @@ class Health:
 class Look:
     """For one thread.
 
-    ``facts``: of the daemon, None: there is none; ``health``: the monitor's last word; ``clean``: takes names out.
+    ``facts``: of the daemon, None: there is none; ``health``: the monitor's last word; ``clean``: takes names out;
+    ``attempts``: runs of a beam that may fail.
     """
 
     def __init__(
@@ -64,15 +78,17 @@ class Look:
         facts: Callable[[], dict[str, Any] | None],
         health: Callable[[], Health | None],
         configured: Sequence[tuple[str, str]],
+        attempts: int,
         clean: Callable[[str], str],
         clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         self._reader, self._files = reader, (ledger, ledger.with_name(f"{ledger.name}-wal"))
         self._facts, self._health, self._configured, self._clean = facts, health, tuple(configured), clean
-        self._clock = clock
+        self._attempts, self._clock = attempts, clock
+        self._around = Around()
         self._stamp: object = None
         self._told: object = None
-        self._read_at: datetime | None = None
+        self._read_s = self._foretold_s = float("-inf")
         self._event = -1
         self._today: Today | None = None
         self._running: dict[str, CaseRow] = {}
@@ -84,17 +100,18 @@ class Look:
         now, health = self._clock(), self._health()
         stamp = self._stamp_of_files()
         heard = (health.report.alarms, health.report.hosts, health.report.gpus, health.report.disks) if health else None
-        old = self._read_at is None or now - self._read_at >= timedelta(seconds=SLOWEST_S)
+        old = time.monotonic() - self._read_s >= SLOWEST_S
         if stamp is not None and (stamp, heard) == (self._stamp, self._told) and not old:
             return None
-        self._stamp, self._told, self._read_at = stamp, heard, now
+        self._stamp, self._told, self._read_s = stamp, heard, time.monotonic()
         self._revision += 1
         try:
             changed = self._read_news(now)
+            self._around = self._look_around(now)
             document = self._document(now, health)
         except MqiError as error:
             changed, document = frozenset(), self._blind(now, error)
-        return Sight(self._revision, cleaned(document, self._clean), changed)
+        return Sight(self._revision, cleaned(document, self._clean), changed, self._around)
 
     def _stamp_of_files(self) -> object:
         """Sizes and times of the ledger's files; None: one changed so lately that the next change may look the same."""
@@ -122,6 +139,12 @@ class Look:
         self._running = running
         return frozenset(changed)
 
+    def _look_around(self, now: datetime) -> Around:
+        if time.monotonic() - self._foretold_s >= FORETOLD_S:
+            self._foretold_s = time.monotonic()
+            return look_around(self._reader, now, self._attempts)
+        return replace(self._around, gpus=self._reader.gpus(), halts=self._reader.halts())
+
     def _read_events(self) -> set[str]:
         """Cases with new events; what ended among them is counted, each event once."""
         assert self._today is not None
@@ -148,9 +171,10 @@ class Look:
             counts=self._reader.counts(),
             configured=self._configured,
             hosts=self._reader.hosts(),
-            gpus=self._reader.gpus(),
+            gpus=self._around.gpus,
             alarms=self._reader.alarms(),
             boot=facts["boot"] if facts else None,
+            halts=self._around.halts,
         )
         return overview_document(
             status,
@@ -159,6 +183,7 @@ class Look:
             today=self._today,
             health=health.report if health else None,
             health_at=health.at if health else None,
+            around=self._around,
             now=now,
         )
 

@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute, Route
 
 from actors.console import caseview
 from actors.console.access import COOKIE, SESSION_S, Access
-from actors.console.api import SEARCH_LENGTH, case_named, states_in
+from actors.console.api import SEARCH_LENGTH, case_named, states_in, why_document
 from actors.console.asking import BODY_BYTES, NotFoundError, guarded, number_of, within
 from actors.console.books import LedgerReader
 from actors.console.door import Door
@@ -24,7 +24,7 @@ from actors.console.press import ASSETS, Overview, asset_bytes, render, sections
 from actors.console.streams import stream
 from actors.console.timeline import timeline
 from actors.console.words import LANGUAGES, Words, chosen_language, words_in
-from actors.documents import case_document, halting, show_document, why
+from actors.documents import case_document, show_document
 from actors.errors import MqiError
 from messages.ledger import CaseRow
 
@@ -66,6 +66,7 @@ class Pages:
         states, search = states_in(request), request.query_params.get("search", "")[:SEARCH_LENGTH]
         offset = number_of(request, "offset", 0, 0, 10**9)
 
+        around = self._door.hub.around
         listed = {"offset": offset, "limit": ROWS, "search": search, "state": request.query_params.get("state", "")}
 
         def read(reader: LedgerReader) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class Pages:
                 total, rows = reader.find(states, search, ROWS, offset)
             except MqiError:  # told above the list; the rest of the page stands
                 total, rows = 0, ()
-            return {**listed, "total": total, "cases": [case_document(row, now) for row in rows]}
+            return {**listed, "total": total, "cases": [case_document(row, now, around) for row in rows]}
 
         return await self._page(request, "home.html", read, lambda found: {"view": "home", "list": found})
 
@@ -207,14 +208,12 @@ class Pages:
         return self._door.settings.monitor.gpu_temperature_c
 
     def _read_case(self, name: str, reader: LedgerReader) -> dict[str, Any]:
-        row: CaseRow = case_named(reader, name)
-        heard = self._door.heard()
-        alarms = [(alarm.id, alarm.text) for alarm in heard.report.alarms] if heard else []
-        said = why(row, running=True, results=self._door.settings.results.dir, halted=halting(alarms))
-        now = datetime.now().astimezone()
-        events = reader.events(row.case)
-        document = show_document(row, reader.attempts(row.case), events, now)
-        return {**document, "why": said, "moves": [{"at": one.at.isoformat(), "what": one.what} for one in events]}
+        said = why_document(self._door, reader, name)
+        row: CaseRow = case_named(reader, said["case"])
+        now, events = datetime.now().astimezone(), reader.events(row.case)
+        document = show_document(row, reader.attempts(row.case), events, now, self._door.hub.around)
+        moves = [{"at": one.at.isoformat(), "what": one.what} for one in events]
+        return {**document, "why": said["why"], "moves": moves}
 
 
 def _case_values(case: dict[str, Any]) -> Mapping[str, Any]:

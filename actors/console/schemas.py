@@ -49,6 +49,7 @@ _CASE = {
     "ended": TIME,
     "progress": AMOUNT,
     "eta": TIME,
+    "eta_bound": TIME,
     "partial": FLAG,
     "verdict": MAYBE_TEXT,
     "beams": listed(named("Beam")),
@@ -84,6 +85,8 @@ SCHEMAS: Mapping[str, Schema] = {
             "gpu": TEXT,
             "progress": AMOUNT,
             "reason": TEXT,
+            "eta": TIME,
+            "eta_bound": TIME,
         }
     ),
     "Case": made(_CASE, {"path": TEXT, "plan_uid": TEXT}),
@@ -130,7 +133,7 @@ SCHEMAS: Mapping[str, Schema] = {
         }
     ),
     "Order": made(
-        {"kind": {"type": "string", "enum": sorted(set(map(str, OrderKind)) - {str(OrderKind.SUBMIT)})}},
+        {"kind": {"type": "string", "enum": sorted(map(str, OrderKind))}},
         {"subject": TEXT, "argument": TEXT},
     ),
     "OrderTaken": made({"order": TEXT, "kind": TEXT, "subject": TEXT, "argument": TEXT}),

@@ -10,16 +10,14 @@ from starlette.responses import JSONResponse, Response
 from actors.console.asking import NotFoundError, json_body, user_of, within
 from actors.console.books import LedgerReader
 from actors.console.door import Door
+from actors.documents.orders import OF_CASES, OF_PLACES, check_order, place_of
 from actors.errors import MqiError
 from messages.faults import Fault
-from messages.operators import OrderKind
 
 RELOAD_S = 15.0
 SUBMIT_S = 60.0
 ORDER_S = 15.0
-ABOUT_CASES = frozenset({OrderKind.RETRY, OrderKind.CANCEL, OrderKind.HOLD, OrderKind.RELEASE, OrderKind.PRIORITY})
-ABOUT_PLACES = frozenset({OrderKind.DRAIN, OrderKind.RESUME})
-_LONGEST = 200
+_LONGEST = 4096
 
 
 class Steering:
@@ -55,10 +53,10 @@ class Steering:
 
     def _refuse_nobody(self, reader: LedgerReader, kind: str, subject: str) -> None:
         """An order about what does not exist would wait for ever."""
-        if kind in ABOUT_CASES and reader.case(subject) is None:
+        if kind in OF_CASES and reader.case(subject) is None:
             raise NotFoundError(f'There is no case "{subject}".', "mqi-actors cases lists them.")
-        if kind in ABOUT_PLACES:
-            host = subject.partition("/")[0]
+        if kind in OF_PLACES:
+            host = place_of(subject)[0]
             names = [one.name for one in self._door.settings.hosts]
             if host not in names:
                 raise NotFoundError(f'There is no host "{host}".', f"There are: {', '.join(names)}.", "no-host")
@@ -68,26 +66,10 @@ def order_in(body: dict[str, Any]) -> tuple[str, str, str]:
     """(kind, subject, argument) of an order. Raises MqiError."""
     values = [body.get("kind"), body.get("subject", ""), body.get("argument", "")]
     if not all(isinstance(value, str) and len(value) <= _LONGEST and value.isprintable() for value in values):
-        raise MqiError(Fault('An order is {"kind": "…", "subject": "…", "argument": "…"}.', kind="order"))
+        raise MqiError(Fault('An order is {"kind": "…", "subject": "…", "argument": "…"}.', kind="order-malformed"))
     kind, subject, argument = map(str, values)
-    if kind not in set(OrderKind) - {OrderKind.SUBMIT}:
-        known = ", ".join(sorted(set(OrderKind) - {OrderKind.SUBMIT}))
-        raise MqiError(Fault(f'There is no order "{kind}".', remedy=f"There are: {known}.", kind="order"))
-    if bool(subject) != (kind in ABOUT_CASES | ABOUT_PLACES):
-        about = "needs a subject" if not subject else "is about everything and takes no subject"
-        raise MqiError(Fault(f"The order {kind} {about}.", kind="order"))
-    _check_argument(kind, argument)
+    check_order(kind, subject, argument)
     return kind, subject, argument
-
-
-def _check_argument(kind: str, argument: str) -> None:
-    number = argument.isascii() and argument.removeprefix("-").isdecimal() and len(argument) <= 6
-    if kind == OrderKind.PRIORITY and not number:
-        raise MqiError(Fault("The priority must be a whole number.", kind="order"))
-    if kind == OrderKind.RETRY and argument and not number:
-        raise MqiError(Fault("The beam must be a whole number.", kind="order"))
-    if kind not in (OrderKind.PRIORITY, OrderKind.RETRY) and argument:
-        raise MqiError(Fault(f"The order {kind} takes no argument.", kind="order"))
 
 
 def folder_in(body: dict[str, Any]) -> tuple[str, bool]:

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from actors.documents.around import Around
 from actors.documents.cases import case_document
 from actors.documents.times import iso
 from actors.documents.today import Today, today_document
@@ -28,6 +29,7 @@ def overview_document(
     today: Today,
     health: HealthReport | None,
     health_at: datetime | None,
+    around: Around,
     now: datetime,
 ) -> dict[str, Any]:
     """``status`` (see ``status_document``), with what moves. ``health_at``: when the monitor said so."""
@@ -36,10 +38,10 @@ def overview_document(
         **status,
         "hosts": _hosts(status["hosts"], health),
         "readings_at": iso(health_at),
-        "running": [_case(row, now) for row in running[:SHOWN]],
+        "running": [_case(row, now, around) for row in running[:SHOWN]],
         "more_running": max(len(running) - SHOWN, 0),
         "waiting_beams": sum(beam.state in WAITING for row in running for beam in row.beams),
-        "last": [_case(row, now) for row in last],
+        "last": [_case(row, now, around) for row in last],
         "today": today_document(today, now),
     }
 
@@ -53,9 +55,9 @@ def health_document(health: HealthReport) -> dict[str, Any]:
     }
 
 
-def _case(row: CaseRow, now: datetime) -> dict[str, Any]:
+def _case(row: CaseRow, now: datetime, around: Around) -> dict[str, Any]:
     """A case without where it lies."""
-    document = case_document(row, now)
+    document = case_document(row, now, around)
     for name in ("path", "plan_uid"):
         document.pop(name)
     return document

@@ -25,6 +25,7 @@ class Source:
             facts=self._facts,
             health=lambda: None,
             configured=[(host.name, host.kind) for host in settings.hosts],
+            attempts=settings.retry.attempts,
             clean=Redaction(map(str, settings.scan.roots)),
         )
         self._seen: Mapping[str, Any] = {}

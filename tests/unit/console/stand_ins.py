@@ -23,7 +23,19 @@ from actors.console.peers import Peer
 from actors.settings import Settings, parse
 from messages.cases import FolderTaken
 from messages.hosts import GpuProcess, GpuReading, GpusObserved, HostObserved, HostState
-from messages.ledger import AlarmRow, AttemptRow, BeamRow, CaseRow, EventRow, GpuRow, HostRow, OrdersReport, Written
+from messages.ledger import (
+    AlarmRow,
+    AttemptRow,
+    BeamRow,
+    CaseRow,
+    EventRow,
+    GpuRow,
+    HaltRow,
+    HostRow,
+    OrdersReport,
+    PastRuns,
+    Written,
+)
 from messages.metrics import MetricsReport
 from messages.operators import Alarm, DiskHealth, HealthReport, MachineHealth, SettingsReloaded
 from messages.states import AttemptState, BeamState, CaseState
@@ -157,6 +169,15 @@ class PaperLedger:
     def alarms(self) -> tuple[AlarmRow, ...]:
         return self.standing
 
+    def halts(self) -> tuple[HaltRow, ...]:
+        return ()
+
+    def open_cases(self) -> tuple[CaseRow, ...]:
+        return tuple(row for row in self.rows.values() if row.state in (CaseState.QUEUED, CaseState.RUNNING))
+
+    def past_runs(self) -> PastRuns:
+        return PastRuns((), (), ())
+
     def counts(self) -> Mapping[CaseState, int]:
         return {state: sum(row.state is state for row in self.rows.values()) for state in CaseState}
 
@@ -221,6 +242,7 @@ class Inside:
             facts=self.facts,
             health=lambda: self.heard,
             configured=hosts,
+            attempts=3,
             clean=str,
             clock=lambda: NOW,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -160,14 +160,14 @@ def test_an_order_is_answered_when_it_is_on_the_disk(inside: Inside) -> None:
     [
         ({}, 400),
         ({"kind": "explode"}, 400),
-        ({"kind": "submit", "subject": "/a"}, 400),
+        ({"kind": "submit", "subject": "/a", "argument": "x"}, 400),
         ({"kind": 3}, 400),
         ({"kind": "hold"}, 400),
         ({"kind": "pause", "subject": CASE}, 400),
         ({"kind": "hold", "subject": CASE, "argument": "x"}, 400),
         ({"kind": "priority", "subject": CASE, "argument": "high"}, 400),
         ({"kind": "retry", "subject": CASE, "argument": "three"}, 400),
-        ({"kind": "hold", "subject": "x" * 300}, 400),
+        ({"kind": "hold", "subject": "x" * 5000}, 400),
         ({"kind": "hold", "subject": "a\nb"}, 400),
         ({"kind": "hold", "subject": "gone"}, 404),
         ({"kind": "drain", "subject": "elsewhere/0"}, 404),
@@ -246,9 +246,7 @@ def test_the_process_is_well_and_the_pipeline_ready(inside: Inside, monkeypatch:
     monkeypatch.setattr(vitals, "LEDGER_S", 0.01)
     inside.pulse = None
     inside.phases["scanner"] = "down"
-    inside.heard = (
-        replace(inside.heard, heard_s=time.monotonic() - 300) if inside.heard else None
-    )
+    inside.heard = replace(inside.heard, heard_s=time.monotonic() - 300) if inside.heard else None
     answer = ask(inside, "GET", "/readyz")
     assert answer.status_code == 503
     assert answer.json()["troubles"] == [
