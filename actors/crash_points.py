@@ -81,6 +81,7 @@ EFFECTS: Mapping[str, str] = MappingProxyType(
         "link.session": "a session is opened on it",
         "link.run": "a command runs on a host",
         "link.stream": "a stream to a host is opened",
+        "slurm.steer": "jobs that wait in Slurm's queue are held, released or re-ranked",
         "slurm.shell": "a script runs on the host where Slurm's commands are",
         "console.bind": "the control socket gets its name",
         "console.unbind": "the control socket is removed",

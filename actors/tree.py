@@ -376,6 +376,9 @@ class Plans:
                 monitor=at(MONITOR),
                 hosts=tuple(host.name for host in self.site.settings.hosts),
                 workers=lambda: [at(row.id) for row in system.snapshot() if row.id.rpartition("/")[2][:4] == "gpu-"],
+                clusters=tuple(
+                    at(f"{HOSTS}/{host.name}/control") for host in self.site.settings.hosts if host.launcher == "slurm"
+                ),
             )
 
         return Spec("orders", make, capacity=10_000)

@@ -167,3 +167,13 @@ class RunsRemoved:
 
     request_id: str
     fault: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SteerCase:
+    """Orders → control of a cluster: what operators want of the case's runs that wait in its queue. May be repeated."""
+
+    case: str
+    held: bool | None = None
+    """None: as it is."""
+    priority: int | None = None

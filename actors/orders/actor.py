@@ -72,9 +72,10 @@ class _Work:
 class Orders(Actor):
     """An order is its own intent: it stands in the ledger until its outcome does; each of its steps may be repeated.
 
-    Decided by pure code on what the ledger holds; written with the condition that it holds that still; then those whom
-    it concerns are told to read the ledger; then settled. One after the other, for a release may follow a hold; only
-    submissions, which wait for the scanner, go on beside. ``workers``: addresses of all GPU workers that there are.
+    Decided by pure code on what the ledger holds; written with the condition that it holds that still; then those
+    whom it concerns are told to read the ledger; then settled. One after the other, for a release may follow a hold;
+    only submissions, which wait for the scanner, go on beside. ``workers``: addresses of all GPU workers that there
+    are; ``clusters``: controls that hand runs to a queue, which is to follow what is ordered of them.
     """
 
     def __init__(
@@ -87,10 +88,11 @@ class Orders(Actor):
         monitor: Mailbox,
         hosts: tuple[str, ...],
         workers: Callable[[], Iterable[Mailbox]],
+        clusters: tuple[Mailbox, ...] = (),
     ) -> None:
         super().__init__(context)
         self._ledger, self._scanner, self._admission, self._monitor = ledger, scanner, admission, monitor
-        self._hosts, self._workers = hosts, workers
+        self._hosts, self._workers, self._clusters = hosts, workers, clusters
         self._at_hand: dict[str, _Work] = {}
         """By the order's id; one at most that is no submission."""
         self._asked = 0
@@ -226,6 +228,9 @@ class Orders(Actor):
         with effect("order.tell"):
             for listener in (self._admission, self._scanner) if of_a_case else (self._admission, *self._workers()):
                 listener.tell(CaseChanged(order.subject) if of_a_case else PlacesChanged())
+        if (steer := cases.steering(order)) is not None:
+            for cluster in self._clusters:
+                cluster.tell(steer)
         if order.kind in (OrderKind.CANCEL, OrderKind.RETRY):
             self._monitor.tell(AlarmCleared(f"case-failed:{order.subject}"))
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from actors.orders.decision import Decision, done, nothing, refuse
+from messages.jobs import SteerCase
 from messages.ledger import (
     AttemptRow,
     BeamRow,
@@ -44,6 +45,17 @@ def decide(order: OrderRow, report: CaseReport) -> Decision:
         return decision
     expected = ExpectCase(row.case, frozenset({row.state}), report.last_event)
     return Decision(decision.outcome, (expected, *decision.records))
+
+
+def steering(order: OrderRow) -> SteerCase | None:
+    """What the order means for runs that wait in a cluster's queue; None: nothing."""
+    match order.kind:
+        case OrderKind.HOLD | OrderKind.RELEASE:
+            return SteerCase(order.subject, held=order.kind == OrderKind.HOLD)
+        case OrderKind.PRIORITY:
+            return SteerCase(order.subject, priority=int(order.argument))
+        case _:
+            return None
 
 
 def _cancel(order: OrderRow, row: CaseRow, attempts: tuple[AttemptRow, ...]) -> Decision:

@@ -129,6 +129,10 @@ give_up() { # run $1: it never begins from here on; job $2 (if any) is told to c
     fi
 }
 
+waiting() { # numbers, names and keys of all jobs of ours that wait
+    answered waiting squeue -h --me -t PENDING -O 'JobID:|,Name:|,Comment:255'
+}
+
 order_jobs() { # "hold" | "release" | "nice N": for the waiting jobs that follow
     case $1 in
     nice)

@@ -19,7 +19,7 @@ from actors.jobs.offered_gpus import Gpus
 from actors.slurm import standing
 from actors.slurm.cluster import Cluster
 from actors.slurm.options import SlurmOptions
-from actors.slurm.orders import Answer, Order, Undone, carry_out
+from actors.slurm.orders import Answer, Steered, Task, Undone, carry_out
 from actors.slurm.shell import OpenShell, ShellError
 from actors.slurm.standing import Standing
 from actors.slurm.submitting import install
@@ -29,7 +29,7 @@ from actors.supervision import Actor, Backoff, Context, Spec, StartChild, TaskFa
 from messages.address import Mailbox
 from messages.faults import Fault
 from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost, UnsubscribeHost
-from messages.jobs import KillJob, LaunchJob, RemoveRuns, UnwatchJob, WatchJob
+from messages.jobs import KillJob, LaunchJob, RemoveRuns, SteerCase, UnwatchJob, WatchJob
 
 AT_ONCE = 4
 """Orders that are carried out beside each other: sbatch and scancel are calls of one busy program."""
@@ -101,7 +101,7 @@ class SlurmControl(Actor):
         self._last: HostObserved | None = None
         self._seen = Standing()
         self._watch = Watch(pace or Pace(), patience or Patience())
-        self._waiting: deque[Order] = deque()
+        self._waiting: deque[Task] = deque()
         self._busy = 0
         self._cluster: Cluster | None = None
         self._shells = 0
@@ -119,9 +119,9 @@ class SlurmControl(Actor):
         match message:
             case Observed(reply_to, news):
                 reply_to.tell(news)
-            case Answer() | Undone():
+            case Answer() | Steered() | Undone():
                 self._order_done(message)
-            case LaunchJob() | KillJob() | RemoveRuns():
+            case LaunchJob() | KillJob() | RemoveRuns() | SteerCase():
                 self._waiting.append(message)
                 self._next()
             case WatchJob() | UnwatchJob():
@@ -202,23 +202,22 @@ class SlurmControl(Actor):
         """Removals need no Slurm; everything else waits until it answers."""
         while self._cluster is not None and self._busy < AT_ONCE and (order := self._ready()) is not None:
             self._busy += 1
-            name = order.job.key if isinstance(order, LaunchJob) else order.request_id
-            self.task(f"{type(order).__name__} {name}", functools.partial(_carry, order, self._cluster, self._options))
+            self.task(_name(order), functools.partial(_carry, order, self._cluster, self._options))
 
-    def _ready(self) -> Order | None:
+    def _ready(self) -> Task | None:
         for order in self._waiting:
             if self._silence == "" or isinstance(order, RemoveRuns):
                 self._waiting.remove(order)
                 return order
         return None
 
-    def _order_done(self, done: Answer | Undone) -> None:
+    def _order_done(self, done: Answer | Steered | Undone) -> None:
         self._busy -= 1
         if isinstance(done, Undone):
             self.log.debug("{}: an order is to be done again: {}", self._host, done.fault)
             self._waiting.appendleft(done.order)
             self._undone(done)
-        else:
+        elif isinstance(done, Answer):
             done.order.reply_to.tell(done.message)
             if done.watch is not None:
                 self._watch.order(done.watch)
@@ -294,7 +293,17 @@ def _install(cluster: Cluster) -> None:
         return
 
 
-def _carry(order: Order, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Undone:
+def _name(order: Task) -> str:
+    match order:
+        case LaunchJob():
+            return f"launch {order.job.key}"
+        case SteerCase():
+            return f"steer {order.case}"
+        case _:
+            return f"{type(order).__name__} {order.request_id}"
+
+
+def _carry(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Steered | Undone:
     return carry_out(order, replace(cluster, cancelled=lambda: scope.cancelled), options, scope)
 
 

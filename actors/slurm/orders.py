@@ -13,28 +13,48 @@ from actors.slurm.cluster import Cluster
 from actors.slurm.ending import Ending
 from actors.slurm.options import SlurmOptions
 from actors.slurm.shell import ShellError
+from actors.slurm.steering import steer
 from actors.slurm.submitting import Unclear, submit
 from actors.supervision import TaskScope
 from messages.faults import Blame, Fault
-from messages.jobs import KillJob, LaunchJob, RemoveRuns
+from messages.jobs import KillJob, LaunchJob, RemoveRuns, SteerCase
 
-__all__ = ["Answer", "Order", "Undone", "carry_out"]
+__all__ = ["Answer", "Steered", "Task", "Undone", "carry_out"]
+
+Task = Order | SteerCase
 
 _REMOVED_WITHIN_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Steered:
+    """From the task to the actor: done, and nobody waits for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Undone:
     """From the task to the actor: nobody knows how far it came, so it is done again from its start, later."""
 
-    order: Order
+    order: Task
     fault: Fault
     shell_lost: bool
     """Else it is Slurm that does not answer."""
 
 
-def carry_out(order: Order, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Undone:
+def carry_out(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Steered | Undone:
     """Blocks. Anything but an MqiError is a fault of ours and goes up: a restarted control is asked again."""
+    try:
+        if isinstance(order, SteerCase):
+            steer(order, cluster)
+            return Steered()
+        return _answer(order, cluster, options, scope)
+    except Unclear as doubt:
+        return Undone(order, doubt.fault, shell_lost=False)
+    except ShellError as lost:
+        return Undone(order, lost.fault, shell_lost=True)
+
+
+def _answer(order: Order, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer:
     try:
         match order:
             case LaunchJob():
@@ -43,10 +63,8 @@ def carry_out(order: Order, cluster: Cluster, options: SlurmOptions, scope: Task
                 return _kill(order, cluster, scope)
             case RemoveRuns():
                 return _remove(order, cluster)
-    except Unclear as doubt:
-        return Undone(order, doubt.fault, shell_lost=False)
-    except ShellError as lost:
-        return Undone(order, lost.fault, shell_lost=True)
+    except ShellError:
+        raise
     except MqiError as error:
         return refused(order, error.fault)
 

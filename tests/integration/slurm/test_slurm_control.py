@@ -18,7 +18,7 @@ from actors.slurm.shell import LocalShell
 from actors.ssh_connection import open_link
 from messages.faults import Fault
 from messages.hosts import HostObserved, HostState
-from messages.jobs import JobLaunched, JobObserved, LaunchFailed, LaunchJob, Observation
+from messages.jobs import JobLaunched, JobObserved, LaunchFailed, LaunchJob, Observation, SteerCase
 from tests.kit.hosts import Host, slurm_host
 from tests.kit.probe import Probe
 from tests.kit.slurm import Slurm
@@ -93,6 +93,26 @@ def test_waiting_is_told_in_slurms_words_and_an_administrators_hand_is_named(slu
     host.control.tell(LaunchJob("late", host.probe, host.job("c/1/1", "true")))
     wait_until(lambda: host.probe.all(LaunchFailed) or len(host.probe.all(JobLaunched)) > 1, 20, "an answer")
     assert len(named(slurm_cluster, host, "c/1/1")) == 1, "what is over is not submitted again"
+
+
+def test_hold_release_and_priority_are_slurms_own(slurm_cluster: Slurm, host: Host) -> None:
+    def told(key: str, field: str) -> str:
+        number = named(slurm_cluster, host, key)[0][0]
+        return slurm_cluster.command("squeue", "-h", "-j", number, "-O", f"{field}:40").strip()
+
+    with ExitStack() as stack:
+        occupied(slurm_cluster, stack)
+        for key in ("c/1/1", "other/1/1"):
+            host.launch(host.job(key, "true"))
+        host.control.tell(SteerCase("c", held=True))
+        wait_until(lambda: told("c/1/1", "Reason").startswith("JobHeld"), 20, "it is held")
+        assert not told("other/1/1", "Reason").startswith("JobHeld")
+        host.control.tell(SteerCase("c", held=False, priority=-3))
+        wait_until(lambda: told("c/1/1", "Nice") == "130", 20, "it is ranked")
+        assert not told("c/1/1", "Reason").startswith("JobHeld")
+        assert told("other/1/1", "Nice") == "0"
+    for key in ("c/1/1", "other/1/1"):
+        assert host.last(key, timeout=40).observation is Observation.ENDED
 
 
 def test_what_slurm_refuses_is_told_in_its_words(slurm_cluster: Slurm, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from actors.slurm.cluster import lines_of, log_of, runs_of
 from actors.slurm.examining import judge as judge_cluster
 from actors.slurm.options import SlurmOptions, job_name, sbatch_words
 from actors.slurm.standing import parse
+from actors.slurm.steering import jobs_of, nice
 from actors.slurm.submitting import Unclear, judge
 from messages.hosts import HostState
 from messages.jobs import JobSpec
@@ -113,3 +114,15 @@ def test_what_check_says_of_a_cluster() -> None:
     down = list(judge_cluster(lines_of("ping-code 1\nping Slurmctld(primary) at vm is DOWN")))
     assert not down[-1].ok
     assert down[-1].name == "slurmctld"
+
+
+def test_only_this_sites_waiting_jobs_of_the_case_are_steered() -> None:
+    def line(number: int, key: str, place: str = "/w") -> str:
+        return f"waiting {number}|{job_name(key, place)}|{key}   "
+
+    told = [line(1, "c/1/1"), line(2, "c/12/3"), line(3, "cc/1/1"), line(4, "c/1/1", "/elsewhere"), "waiting-code 0"]
+    assert jobs_of("c", lines_of("\n".join([*told, "waiting 5|someone|c/1/1"])), "/w") == ("1", "2")
+
+
+def test_a_higher_priority_is_a_lower_nice_and_never_below_nothing() -> None:
+    assert [nice(priority) for priority in (-10_000, -1, 0, 1, 50)] == [10_000, 110, 100, 90, 0]
