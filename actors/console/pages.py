@@ -162,7 +162,7 @@ class Pages:
     ) -> Response:
         words, newest = self._words(request), self._door.hub.newest
         revision = newest.revision if newest else -1
-        key = (template, words.language, request.url.path, request.url.query)
+        key = (template, words.language, request.scope["path"], request.scope["query_string"].decode("latin-1"))
         kept = self._kept.get(key)
         if kept is None or kept[0] != revision:
             found = cleaned(await self._door.books.ask(read), self._door.clean)

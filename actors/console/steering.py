@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from starlette.requests import Request
@@ -72,9 +73,18 @@ def order_in(body: dict[str, Any]) -> tuple[str, str, str]:
     return kind, subject, argument
 
 
+def _is_path(text: str) -> bool:
+    """Absolute, and a name that a file can have: half a character is none."""
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return text.startswith("/") and "\0" not in text
+
+
 def folder_in(body: dict[str, Any]) -> tuple[str, bool]:
     """(path, partial) of a submission. Raises MqiError."""
     path, partial = body.get("path"), body.get("partial", False)
-    if not isinstance(path, str) or not isinstance(partial, bool) or not path.startswith("/") or "\0" in path:
+    if not isinstance(path, str) or not isinstance(partial, bool) or not _is_path(path):
         raise MqiError(Fault('The request must be {"path": "/absolute/path", "partial": false}.'))
     return path, partial
