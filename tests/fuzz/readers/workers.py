@@ -5,14 +5,10 @@ from __future__ import annotations
 import io
 import pickle
 
-from actors.compute.frames import Call, Raised, Ready, Returned, load_light, receive, send
+from actors.compute.frames import BrokenValueError, Call, HeavyValue, Raised, Ready, Returned, load_light, receive, send
 from messages.faults import Fault
 from tests.fuzz.reader import Reader
 from tests.integration.results.run_maker import interpretation
-
-
-class BrokenFrameError(Exception):
-    """Stands for what the reader documents to raise."""
 
 
 def _frames() -> list[bytes]:
@@ -35,6 +31,12 @@ def _read(data: bytes) -> object:
 
 READERS = (
     Reader(
-        "frames", "frames of a worker process", _frames, _read, ("actors.compute",), refusals=(EOFError,), longest=8192
+        "frames",
+        "frames of a worker process",
+        _frames,
+        _read,
+        ("actors.compute",),
+        refusals=(EOFError, BrokenValueError, HeavyValue),
+        longest=8192,
     ),
 )
