@@ -35,6 +35,8 @@ LOOK_S = 60.0
 """Hints may be lost: the ledger is asked at least so often."""
 PATIENCE_S = 30.0
 """An answer of the ledger that takes longer is lost."""
+HANGING = 3
+"""Tries that were given up and still hang; with so many nothing is tried until one of them comes back."""
 SLACK_S = 2.0
 """A try is given up so long after its own time limit: a name server or a handshake may hang where no limit reaches."""
 
@@ -92,6 +94,7 @@ class Notifier(Actor):
         self._open: PushRow | None = None
         self._told: tuple[EventRow, ...] = ()
         self._task: Task | None = None
+        self._hanging: list[Task] = []
         self._complaint = ""
         self._writing: Record | None = None
         self._settled = (0, "")
@@ -107,7 +110,7 @@ class Notifier(Actor):
                 if self._way.wanted and not self._busy:
                     self._ask()
             case _Look(plan):
-                if plan == self._plan:
+                if plan == self._plan and self._task is None:
                     self._ask()
             case PushesReport():
                 self._report(message)
@@ -155,10 +158,14 @@ class Notifier(Actor):
         if report.open is not None and report.open.push == self._settled[0]:
             self._write(SettlePush(*self._settled))  # the ledger could not take it: told is told
         elif report.open is not None:
-            pause = again_s(report.open.tries, report.open.at, now)
+            pause = LOOK_S if self._clogged() else again_s(report.open.tries, report.open.at, now)
             self._look_in(pause) if pause > 0 else self._write(TryPush(report.open.push))
         else:
             self._plan_next(report, now)
+
+    def _clogged(self) -> bool:
+        self._hanging = [task for task in self._hanging if task.running]
+        return len(self._hanging) >= HANGING
 
     def _plan_next(self, report: PushesReport, now: datetime) -> None:
         """Nothing is under way: open the next push, when its time has come."""
@@ -209,6 +216,7 @@ class Notifier(Actor):
             return
         if isinstance(outcome, _Overdue):
             self._task.cancel()
+            self._hanging.append(self._task)
         self._task = None
         why = "it hangs" if isinstance(outcome, _Overdue) else outcome.why
         if why:
