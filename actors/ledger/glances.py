@@ -18,7 +18,7 @@ FIND_CASES = (
     f"SELECT * FROM cases {_WHERE}"  # noqa: S608 - no value is part of the text
     "ORDER BY state IN ('done', 'failed', 'cancelled'), "
     "CASE WHEN state IN ('done', 'failed', 'cancelled') THEN 0 ELSE -priority END, "
-    "CASE WHEN state IN ('done', 'failed', 'cancelled') THEN '' ELSE coalesce(admitted, seen) END, "
+    "CASE WHEN state IN ('done', 'failed', 'cancelled') THEN '' ELSE coalesce(admitted, seen) || \"case\" END, "
     '"case" DESC LIMIT :limit OFFSET :offset'
 )
 """Open cases in the order in which they will run, then ended ones, newest first (names begin with the time of
