@@ -130,6 +130,8 @@ class Errand:
     hosts: tuple[str, ...]
     stage: Stage = Stage.IDLE
     up: set[str] = field(default_factory=set)
+    drained: frozenset[str] | None = None
+    """Hosts on which an operator wants nothing new; None: not asked yet, so no host is chosen."""
     runs: list[FarRun] = field(default_factory=list)
     """All of this case, oldest first."""
     packed: PackedCase | None = None
@@ -155,6 +157,8 @@ class Errand:
         run = self.run
         if run is not None and self._on(run.host) and run.host not in self.up:
             return f"{run.host}, on which it is done, does not answer"
+        if self.stage is Stage.HOSTLESS and self.drained and self.up:
+            return "every host that is up is drained"
         return _WAITS.get(self.stage, "").format(host=run.host if run is not None else "a host")
 
     def begin(self, runs: Iterable[FarRun]) -> Next:
@@ -237,6 +241,16 @@ class Errand:
 
     # -- hosts and time
 
+    def halted(self, drained: frozenset[str]) -> Next:
+        """On which hosts nothing new is begun; what runs there goes on."""
+        self.drained = drained
+        return self._choose() if self.stage is Stage.HOSTLESS else ()
+
+    @property
+    def open(self) -> set[str]:
+        """Hosts that may be given something new."""
+        return set() if self.drained is None else self.up - self.drained
+
     def host_up(self, host: str) -> Next:
         self.up.add(host)
         return self._choose() if self.stage is Stage.HOSTLESS else ()
@@ -250,7 +264,7 @@ class Errand:
         """A host was lost some time ago: if it still is, the work goes elsewhere, or its return is waited for."""
         if not self._on(host) or host in self.up:
             return ()
-        return self._in_vain() if self.up else (Patience(host),)
+        return self._in_vain() if self.open else (Patience(host),)
 
     def again(self, host: str) -> Next:
         """An actor of the host came back: what it was asked is lost, and asked again; all of it may be repeated."""
@@ -274,11 +288,11 @@ class Errand:
 
     def _choose(self) -> Next:
         """The host on which least came to nothing; of equals each case has its own favourite: work is spread."""
-        if not self.up:
+        if not self.open:
             self.stage = Stage.HOSTLESS
             return ()
         assert self.packed is not None, "a host is chosen for a bundle"
-        host = min(self.up, key=lambda name: (self._vain.get(name, 0), zlib.crc32(f"{self.case}/{name}".encode())))
+        host = min(self.open, key=lambda name: (self._vain.get(name, 0), zlib.crc32(f"{self.case}/{name}".encode())))
         number = max((run.number for run in self.runs), default=0) + 1
         self.run, self.exit = FarRun(host, number, self.packed.digest), None
         self.runs.append(self.run)

@@ -28,7 +28,17 @@ from messages.jobs import (
     UnwatchJob,
     WatchJob,
 )
-from messages.ledger import INTERPRETATION_SENT, ExplainCase, NoteEvent, Write, WriteRefused, Written
+from messages.ledger import (
+    INTERPRETATION_SENT,
+    ExplainCase,
+    GetHalts,
+    HaltsReport,
+    NoteEvent,
+    Write,
+    WriteRefused,
+    Written,
+)
+from messages.operators import PlacesChanged
 
 PACK = "actors.interpreter:pack_case"
 TAKE = "actors.interpreter:take_answer"
@@ -112,6 +122,7 @@ class FarStep:
             for address in (host.control, *host.lanes):
                 self._owner.watch(address)
             host.control.tell(SubscribeHost(self._owner.address))
+        self._ask_halts()
         self._do(self._errand.begin(runs))
 
     def leave(self) -> None:
@@ -153,12 +164,14 @@ class FarStep:
                 return self._of_run(message)
             case HostObserved() | GpusObserved() | Up() | Exited():
                 return self._of_host(message)
-            case _Rested() | _LostLong():
+            case _Rested() | _LostLong() | PlacesChanged() | HaltsReport():
                 return self._later(message)
         return None
 
-    def _later(self, message: _Rested | _LostLong) -> er.Next:
+    def _later(self, message: _Rested | _LostLong | PlacesChanged | HaltsReport) -> er.Next:
         match message:
+            case PlacesChanged() | HaltsReport():
+                return self._of_places(message)
             case _Rested(turn):
                 return self._errand.rested(turn)
             case _LostLong(host):
@@ -224,6 +237,17 @@ class FarStep:
             case GpusObserved():
                 return ()
         return None
+
+    def _of_places(self, message: PlacesChanged | HaltsReport) -> er.Next:
+        """Where an operator wants nothing new."""
+        if isinstance(message, HaltsReport):
+            return self._errand.halted(frozenset(row.place for row in message.rows if row.place in self._hosts))
+        if self._asked_as:
+            self._ask_halts()
+        return ()
+
+    def _ask_halts(self) -> None:
+        self._ledger.tell(GetHalts(f"{self._case}/halts#{self._owner.epoch}", self._owner.address))
 
     def _back(self, actor: str) -> er.Next:
         """An actor of a host is up; after a crash it knows nothing of what it was asked."""

@@ -90,17 +90,23 @@ def reload(conf: Path | None, *, as_json: bool) -> int:
 
 
 def submit(conf: Path | None, path: Path, *, partial: bool, as_json: bool) -> int:
-    """Have a case folder taken now."""
+    """Have a case folder taken now; while no daemon runs, or none answers, as soon as one does."""
+    from actors.cli.ordering import order
+    from actors.console.client import ConsoleSilentError
+
     site = Site(conf, os.environ)
-    holder = site.daemon()
+    holder = site.holder
     folder = Path(os.path.normpath(path.absolute()))
     if not folder.is_dir():
         what, remedy = "There is no such folder.", "Name the folder that holds the RT Ion Plan."
         raise CommandError(ExitCode.NOT_FOUND, what, str(folder), remedy, "no-folder")
-    taken = site.client(holder).submit(folder, partial=partial)
-    told = [f"taken: {case}" for case in taken["cases"]] + taken["sentences"]
-    say(taken, "\n".join(told) or f"no case was found in {folder}", as_json=as_json)
-    return ExitCode.DONE if taken["cases"] else ExitCode.NOT_FOUND
+    if holder is not None:
+        with suppress(ConsoleSilentError):
+            taken = site.client(holder).submit(folder, partial=partial)
+            told = [f"taken: {case}" for case in taken["cases"]] + taken["sentences"]
+            say(taken, "\n".join(told) or f"no case was found in {folder}", as_json=as_json)
+            return ExitCode.DONE if taken["cases"] else ExitCode.NOT_FOUND
+    return order(conf, "submit", str(folder), "partial" if partial else "", as_json=as_json)
 
 
 def status(conf: Path | None, *, as_json: bool) -> None:
@@ -111,6 +117,8 @@ def status(conf: Path | None, *, as_json: bool) -> None:
     site = Site(conf, os.environ)
     holder = site.holder
     reader = site.reader
+    if holder is None:
+        reader.check()  # a daemon looks at the file itself, and would not run on a damaged one
     boot = reader.meta().get("boot")
     document = status_document(
         holder,
@@ -122,6 +130,7 @@ def status(conf: Path | None, *, as_json: bool) -> None:
         alarms=reader.alarms(),
         boot=int(boot) if boot else None,
         halts=reader.halts(),
+        orders=reader.orders(),
     )
     say(document, status_view(document), as_json=as_json)
 

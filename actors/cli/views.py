@@ -126,6 +126,11 @@ def status_view(status: dict[str, Any]) -> str:
         ]
     if status.get("paused"):
         lines.append(f"intake   paused {status['paused']}: no further case is begun; mqi-actors unpause")
+    lines += [
+        f"order    {order['kind']} {order['subject']} {order['argument']}".rstrip()
+        + f" by {order['user']}: to be carried out"
+        for order in status.get("orders", ())
+    ]
     for disk in status.get("disks", ()):
         free = "does not answer" if disk["free_gb"] is None else f"{disk['free_gb']:.1f} GB free"
         low = "  LOW: no new work starts" if disk["low"] else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from actors.documents.times import iso
 from messages.hosts import GpuState, HostState
-from messages.ledger import AlarmRow, GpuRow, HaltRow, HostRow
+from messages.ledger import AlarmRow, GpuRow, HaltRow, HostRow, OrderRow
 from messages.operators import Holder
 from messages.states import CaseState
 
@@ -23,8 +23,10 @@ def status_document(
     alarms: Iterable[AlarmRow],
     boot: int | None,
     halts: Sequence[HaltRow] = (),
+    orders: Iterable[OrderRow] = (),
 ) -> dict[str, Any]:
-    """``status``. ``live``: what the daemon itself says, if it answers; ``configured``: (name, kind) of every host."""
+    """``status``. ``live``: what the daemon itself says, if it answers; ``configured``: (name, kind) of every host;
+    ``orders``: those that are still to be carried out."""
     told = {row.host: row for row in hosts}
     document: dict[str, Any] = {
         "daemon": _daemon(holder, live, boot),
@@ -38,6 +40,17 @@ def status_document(
         ],
         "paused": next((halt_words(halt) for halt in halts if not halt.place), None),
         "alarms": _alarms(live, alarms),
+        "orders": [
+            {
+                "order": row.order,
+                "kind": row.kind,
+                "subject": row.subject,
+                "argument": row.argument,
+                "user": row.user,
+                "at": iso(row.at),
+            }
+            for row in orders
+        ],
     }
     for key in ("disks", "machine"):
         if live is not None and live.get(key) is not None:

@@ -40,6 +40,8 @@ def narrate(case: str, what: str, detail: str) -> Line:
 def _of_case(case: str, step: str, detail: str) -> Line:
     if step.startswith("order: "):
         return Line("INFO", case, "", _joined(step, detail))
+    if step.endswith("→ failed"):
+        return Line("ERROR", case, "", _joined(step, detail))
     quiet = step.endswith(_QUIET_STEPS) or "→" not in step
     return Line("DEBUG" if quiet else "INFO", case, "", _joined(step, detail))
 

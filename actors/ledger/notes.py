@@ -87,8 +87,14 @@ def settle_command(journal: Journal, record: SettleCommand) -> None:
         raise refused(f"There is no order {record.order}.", kind="no-such-order")
     if journal.one(q.SETTLE_ORDER, order=record.order, outcome=plain(record.outcome)) is not None:
         subject = value_path(known["subject"])
-        told = known["kind"] if known["kind"] == OrderKind.SUBMIT else f"{known['kind']} {subject}".rstrip()
-        journal.event(_case_or_none(journal, subject), plain(f"order: {told}: settled"), record.outcome)
+        folder = known["kind"] == OrderKind.SUBMIT  # it may be named after a patient
+        told = known["kind"] if folder else f"{known['kind']} {subject}".rstrip()
+        detail = record.outcome.partition(":" if not record.outcome.startswith("done") else ";")[0]
+        journal.event(
+            _case_or_none(journal, subject),
+            plain(f"order: {told}: settled"),
+            detail if folder else record.outcome,
+        )
 
 
 def _case_or_none(journal: Journal, subject: str) -> str:

@@ -139,6 +139,12 @@ class Reader:
         """How many cases are in each state, states without a case included."""
         return self._read(reads.counts)
 
+    def check(self) -> None:
+        """Raises MqiError when SQLite finds the file damaged, in whatever part: some seconds for a very large one."""
+        findings = self._read(lambda database: [str(row[0]) for row in database.execute("PRAGMA quick_check(1)")])
+        if findings != ["ok"]:
+            raise damaged(self._path, default_backups(self._path), " ".join("; ".join(findings).split()))
+
     def meta(self) -> Mapping[str, str]:
         """Schema version (``schema``), boot counter (``boot``), writes dropped by a fence (``stale_writes``)."""
         return self._read(reads.meta)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\u2028": "\\u2028", "\u2029": "\\u2029", "\x85": "\\x85"}
 _TABLE = str.maketrans({chr(code): f"\\x{code:02x}" for code in (*range(0x20), 0x7F, *range(0x80, 0xA0))} | _ESCAPES)
+_OF_A_CASE = re.compile(r"/cases/(?P<case>[^/]+)$")
 _KNOWN = frozenset({"actor", "case", "beam"})
 
 
@@ -57,7 +59,7 @@ def event(record: Mapping[str, Any], redact: Callable[[str], str]) -> Event:
     return Event(
         at=record["time"],
         level=record["level"].name,
-        case=_plain(extra, "case"),
+        case=_plain(extra, "case") or _case_of(_plain(extra, "actor")),
         beam=_plain(extra, "beam"),
         actor=_plain(extra, "actor"),
         text=redact(text).translate(_TABLE),
@@ -72,6 +74,12 @@ def cause(error: BaseException, trace: TracebackType | None) -> str:
     place = f" (at {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
     said = str(error)
     return f"{type(error).__name__}{': ' if said else ''}{said}{place}"
+
+
+def _case_of(actor: str) -> str:
+    """The case whose actor it is: what is told of it (a crash, a restart) concerns the case."""
+    match = _OF_A_CASE.search(actor)
+    return match["case"] if match is not None and match["case"] != "admission" else ""
 
 
 def _plain(extra: Mapping[str, object], key: str) -> str:

@@ -229,8 +229,7 @@ class Cases:
         log = self._log.bind(case=case.case)
         match decision.act:
             case Act.FAIL:
-                self.register.moved(case.case, CaseState.FAILED, decision.sentence)
-                log.error("cannot be computed: {}", decision.sentence)
+                self.register.moved(case.case, CaseState.FAILED, decision.sentence)  # the ledger's line tells it
                 self._alarm_over(entry)
             case Act.GIVE_UP:
                 self._given_up(case.case, decision.sentence)

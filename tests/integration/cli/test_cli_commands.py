@@ -165,7 +165,7 @@ def test_status_without_a_daemon(call: Call) -> None:
     assert "stopped" in call("status")[1]
 
 
-@pytest.mark.parametrize("words", [("stop",), ("reload",), ("submit", "/tmp")])
+@pytest.mark.parametrize("words", [("stop",), ("reload",)])
 def test_what_needs_a_daemon_says_3_without_one(call: Call, words: tuple[str, ...]) -> None:
     code, out, err = call(*words)
     assert (code, out) == (3, "")

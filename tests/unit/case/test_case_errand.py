@@ -29,7 +29,7 @@ def seen(observation: Observation) -> JobObserved:
 
 
 def errand(*up: str) -> Errand:
-    one = Errand("case", ("gpu1", "gpu2"))
+    one = Errand("case", ("gpu1", "gpu2"), drained=frozenset())
     for host in up:
         one.host_up(host)
     return one
@@ -225,3 +225,28 @@ def test_nothing_is_sent_unwritten_no_run_is_launched_twice_and_it_always_ends(n
         if er.Over(MADE) in happen(HAPPENS_NEXT[one.stage]):
             return
     raise AssertionError(f"no end: {one}")
+
+
+@pytest.mark.promise("P34")
+def test_a_drained_host_is_given_nothing_new_and_until_it_is_known_which_is_drained_none_is() -> None:
+    one = Errand("case", ("gpu1", "gpu2"))
+    one.host_up("gpu1")
+    one.begin(())
+    assert one.packing_done(PACKED) == ()
+    assert one.halted(frozenset({"gpu1"})) == ()
+    assert one.waits == "every host that is up is drained"
+    assert one.host_up("gpu2") == (Step.NOTE,)
+    assert one.run is not None
+    assert one.run.host == "gpu2"
+    other = at(Stage.WATCHING)
+    assert other.halted(frozenset({"gpu1"})) == (), "what runs there goes on"
+    assert other.stage is Stage.WATCHING
+
+
+def test_a_case_that_is_not_to_be_interpreted_lets_its_run_go_and_takes_it_up_again() -> None:
+    one = at(Stage.WATCHING)
+    assert one.drop() == (Step.LET_GO,)
+    assert one.stage is Stage.IDLE
+    assert one.observed(seen(Observation.ENDED)) == ()
+    one.begin(())
+    assert one.packing_done(PACKED) == (Step.WATCH,)

@@ -25,7 +25,7 @@ from messages.jobs import (
     UnwatchJob,
     WatchJob,
 )
-from messages.ledger import ExplainCase, GetCase, NoteEvent, Write, WriteRefused, Written
+from messages.ledger import ExplainCase, GetCase, GetHalts, HaltsReport, NoteEvent, Write, WriteRefused, Written
 from messages.scheduling import QueueBeam
 from tests.kit import Probe, VirtualTimers, solo, solo_mail
 from tests.unit.case.case_world import INPUT, PROFILE, World, an_interpretation
@@ -72,6 +72,7 @@ class Bench:
         self.deliver()
         report = World().report()
         self.tell(replace(report, request_id=self.ledger.expect(GetCase, 0.0).request_id, sent=sent))
+        self.tell(HaltsReport(self.ledger.all(GetHalts)[-1].request_id, ()))
 
     def _end(self) -> None:
         self.ended = True

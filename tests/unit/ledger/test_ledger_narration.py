@@ -12,7 +12,8 @@ from actors.ledger.narration import Line, narrate
     ("what", "detail", "line"),
     [
         ("case: queued → running", "", Line("INFO", "c", "", "queued → running")),
-        ("case: running → failed", "why", Line("INFO", "c", "", "running → failed: why")),
+        ("case: running → failed", "why", Line("ERROR", "c", "", "running → failed: why")),
+        ("order: cancel c", "by kim", Line("INFO", "c", "", "order: cancel c: by kim")),
         ("case: cleaned", "", Line("DEBUG", "c", "", "cleaned")),
         ("beam 3: staged → running", "", Line("INFO", "c", "3", "staged → running")),
         ("beam 3 attempt 2: intended", "h/gpu-0 slot-0", Line("INFO", "c", "3", "attempt 2 goes to h/gpu-0 slot-0")),
@@ -29,7 +30,8 @@ def test_one_event_is_one_line(what: str, detail: str, line: Line) -> None:
     assert narrate("c", what, detail) == line
 
 
-def test_the_system_is_told_quietly() -> None:
+def test_the_system_is_told_quietly_but_for_what_somebody_ordered() -> None:
+    assert narrate("", "order: pause", "by kim") == Line("INFO", "", "", "order: pause: by kim")
     assert narrate("", "gpu this/0: idle → busy", "") == Line("DEBUG", "", "", "gpu this/0: idle → busy")
 
 

@@ -162,6 +162,17 @@ def test_what_is_held_against_a_gpu_comes_from_its_runs(database: sqlite3.Connec
 
 
 def test_a_folders_name_stays_out_of_what_is_told_of_a_submission(database: sqlite3.Connection) -> None:
-    must(database, OrderCommand("o1", "submit", "/in/HONG GILDONG", "partial", "kim"), SettleCommand("o1", "done: c1"))
-    assert what(database, "") == ["order: submit partial", "order: submit: settled"]
+    must(
+        database,
+        OrderCommand("o1", "submit", "/in/HONG GILDONG", "partial", "kim"),
+        SettleCommand("o1", "done: c1; /in/HONG"),
+    )
+    must(database, OrderCommand("o2", "submit", "/in/HONG"), SettleCommand("o2", "nothing to do: /in/HONG is gone."))
+    assert what(database, "") == [
+        "order: submit partial",
+        "order: submit: settled",
+        "order: submit",
+        "order: submit: settled",
+    ]
+    assert [event.detail for event in reads.events_of(database, "")][1::2] == ["done: c1", "nothing to do"]
     assert not any("HONG" in event.detail for event in reads.events_of(database, ""))

@@ -44,6 +44,20 @@ def test_time_with_offset_then_level_then_case_and_beam_then_text() -> None:
     assert told("up")[0].endswith("INFO    - | up\n")
 
 
+@pytest.mark.promise("P35")
+@pytest.mark.parametrize(
+    ("actor", "case"),
+    [
+        ("root/pipeline/cases/20260301-a1b2c3d4", "20260301-a1b2c3d4"),
+        ("root/pipeline/cases/admission", "-"),
+        ("root/pipeline/cases", "-"),
+        ("root/pipeline/hosts/gpu1/gpu-0", "-"),
+    ],
+)
+def test_what_is_told_of_a_cases_actor_concerns_the_case(actor: str, case: str) -> None:
+    assert told("it crashed", ZeroDivisionError(), actor=actor)[0].split()[3] == case
+
+
 @pytest.mark.promise("P37")
 @given(st.text(), st.text())
 def test_whatever_is_in_it_one_event_is_one_line(message: str, case: str) -> None:
