@@ -153,7 +153,7 @@ class Plans:
                 version=self.site.daemon_version,
             )
 
-        return Spec("monitor", make, backoff=Backoff(0.05, 5.0, 0.1))
+        return Spec("monitor", make, backoff=Backoff(0.01, 5.0, 0.1))
 
     def notifier(self) -> Spec:
         def make(context: Context) -> Notifier:
@@ -188,7 +188,7 @@ class Plans:
                 reload=self.site.reload,
             )
 
-        return Spec("console", make, backoff=Backoff(0.2, 60.0, 0.2), escalates=False)
+        return Spec("console", make, backoff=Backoff(0.02, 60.0, 0.2), escalates=False)
 
     def ledger(self) -> Spec:
         def make(context: Context) -> Ledger:
@@ -334,7 +334,7 @@ class Plans:
             )
 
         # a case that crashes time and again backs off alone; it must not take the others down with it
-        return Spec(name, make, restart=Restart.TRANSIENT, backoff=Backoff(0.05, 60.0, 0.2), escalates=False)
+        return Spec(name, make, restart=Restart.TRANSIENT, backoff=Backoff(0.01, 60.0, 0.2), escalates=False)
 
     @staticmethod
     def far_host(host: HostSettings, at: Callable[[str], Address]) -> FarHost:

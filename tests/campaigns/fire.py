@@ -30,11 +30,10 @@ BUDGET_S = 2.0
 """Of every handler where actors are made to hang, so that a run takes seconds."""
 HANG_S = BUDGET_S + 1.5
 """The watchdog looks twice a second; then the ghost comes back."""
-PIPELINE = ("ledger", "compute", "scheduler", "scanner")
+PIPELINE = ("ledger", "compute", "scheduler", "scanner", "orders")
 HOST = ("control", "lane-1", "gpu-0")
 ACTORS = (
-    "root/monitor",
-    "root/console",
+    *(f"root/{name}" for name in ("monitor", "notifier", "console", "reporter")),
     *(f"root/pipeline/{name}" for name in PIPELINE),
     *(f"root/pipeline/hosts/{host}/{name}" for host in ("this", "loopback") for name in HOST),
     "root/pipeline/cases/admission",
