@@ -105,12 +105,17 @@ def init(
 
 
 @app.command()
-def check(conf: Conf = None, as_json: Json = False, debug: Debug = False) -> None:
+def check(
+    tell: Annotated[bool, typer.Option("--tell", help="Also tell a trial in the way of [alarms].")] = False,
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
     """Examine configuration, folders, disk, hosts, GPUs, engine and clock."""
     del debug
     from actors.cli.commands import check as examine
 
-    raise typer.Exit(examine(conf, as_json=as_json))
+    raise typer.Exit(examine(conf, as_json=as_json, tell=tell))
 
 
 @app.command()

@@ -44,12 +44,13 @@ def start(conf: Path | None, *, debug: bool) -> int:
     return run_daemon(find_conf(conf, os.environ), os.environ, debug=debug)
 
 
-def check(conf: Path | None, *, as_json: bool) -> int:
-    """Print the findings as they come; 1 if one of them failed."""
-    from actors.cli.doctor import examine
+def check(conf: Path | None, *, as_json: bool, tell: bool = False) -> int:
+    """Print the findings as they come; 1 if one of them failed. ``tell``: also tell a trial as alarms are told."""
+    from actors.cli.doctor import CHECKS, check_telling, examine
 
     findings = []
-    for finding in examine(find_conf(conf, os.environ), os.environ):
+    checks = (*CHECKS, check_telling) if tell else CHECKS
+    for finding in examine(find_conf(conf, os.environ), os.environ, checks):
         findings.append(finding)
         if not as_json:
             _write(finding.line(), end="\n")

@@ -15,23 +15,29 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import IO
+from typing import IO, Protocol
 from urllib.parse import unquote, urlsplit
 
 from actors.crash_points import effect
 from actors.settings import Alarms
-from actors.supervision import TaskScope
 
 KEPT_BYTES = 2000
 """Of what a command prints."""
 _TICK_S = 0.05
 
 
+class Cancellable(Protocol):
+    """What is used of a task's scope."""
+
+    def on_cancel(self, closer: Callable[[], object]) -> Callable[[], None]:
+        """Call this when the task is cancelled; returns what takes it back."""
+
+
 class NotToldError(Exception):
     """The try failed; the text says why, and holds nothing of the webhook's address but its host."""
 
 
-def deliver(way: Alarms, body: bytes, scope: TaskScope) -> None:
+def deliver(way: Alarms, body: bytes, scope: Cancellable) -> None:
     """Tell, or raise NotToldError. ``way`` names one of the two."""
     deadline = time.monotonic() + way.timeout_s
     with effect("alarm.push"):
@@ -41,7 +47,7 @@ def deliver(way: Alarms, body: bytes, scope: TaskScope) -> None:
             post(way.webhook, body, deadline, scope)
 
 
-def run_command(command: tuple[str, ...], body: bytes, deadline: float, scope: TaskScope) -> None:
+def run_command(command: tuple[str, ...], body: bytes, deadline: float, scope: Cancellable) -> None:
     """Run it with the document on its standard input; success is exit status 0 in time. Its whole group ends then."""
     with tempfile.TemporaryFile() as document:
         document.write(body)
@@ -96,7 +102,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
         return
 
 
-def post(address: str, body: bytes, deadline: float, scope: TaskScope) -> None:
+def post(address: str, body: bytes, deadline: float, scope: Cancellable) -> None:
     """HTTP POST; success is a status of 2xx in time. Redirects are not followed: they would carry the document away."""
     parts = urlsplit(address)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection

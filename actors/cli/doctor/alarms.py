@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from actors.cli.doctor.finding import Finding
+from actors.cli.version import program_version
 from actors.settings import Settings
 
 
@@ -25,3 +26,16 @@ def check_alarms(settings: Settings, _conf: Path) -> Iterator[Finding]:
         yield Finding("alarms", ok=True, text=f"told to {parts.hostname} ({parts.scheme})", remedy=remedy)
     else:
         yield Finding("alarms", ok=True, text="shown only (log, status, page, metrics); [alarms] tells them elsewhere")
+
+
+def check_telling(settings: Settings, _conf: Path) -> Iterator[Finding]:
+    """A trial is told in earnest: whoever gets alarms gets it."""
+    from actors.notifier import tell_a_trial
+
+    if not settings.alarms.wanted:
+        remedy = "name a command or a webhook in [alarms]"
+        yield Finding("alarms, a trial", ok=False, text="nobody is to be told", remedy=remedy)
+        return
+    why = tell_a_trial(settings.alarms, program_version())
+    remedy = "correct [alarms]" if why else "ask those who get alarms whether it arrived"
+    yield Finding("alarms, a trial", ok=not why, text=why or "it was taken", remedy=remedy)
