@@ -12,6 +12,8 @@ import secrets
 BECOME_SH = "exec /bin/sh"
 """Understood alike by sh, bash, zsh, fish, csh and tcsh."""
 
+_END = re.compile(rb"\nmqi-end-(\S+) (\d+)(?=\n)")
+
 
 def nonce() -> str:
     """Part of the marks around one answer: no output holds it by chance."""
@@ -47,9 +49,10 @@ def answered(output: bytes, word: str) -> tuple[bytes, int] | None:
     begin = output.find(begin_mark(word))
     if begin < 0:
         return None
-    body = output[begin + len(begin_mark(word)) :]
-    end = re.search(rb"\nmqi-end-" + word.encode() + rb" (\d+)\n", body)
-    return (body[: end.start()], int(end[1])) if end else None
+    body, own = output[begin + len(begin_mark(word)) :], word.encode()
+    # one pattern for all words: each script has a word of its own, and compiling costs more than searching
+    end = next((end for end in _END.finditer(body) if end[1] == own), None)
+    return (body[: end.start()], int(end[2])) if end else None
 
 
 def may_end(output: bytes | bytearray, newest: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
@@ -265,3 +266,15 @@ def test_an_engine_is_there_and_tells_its_version() -> None:
     assert list(lines_bad(WELL, engine=True)) == ["engine"]
     assert not lines_bad(f"{WELL}\nprogram /opt/engine", engine=True)
     assert list(lines_bad(f"{WELL}\nprogram /opt/engine\nno version oops", engine=True, version=True)) == ["engine"]
+
+
+def test_marks_of_other_scripts_end_no_answer_and_searching_compiles_nothing() -> None:
+    """A daemon of years asks millions of times: each word of its own must leave nothing behind."""
+    re.purge()
+    for number in range(3):
+        word = f"word{number}"
+        body = b"\nmqi-end-other 1\n\nmqi-end-other 2\nkept"
+        output = framing.begin_mark(word) + body + f"\nmqi-end-{word} 7\n".encode()
+        assert framing.answered(output, word) == (body, 7)
+        assert framing.answered(output, "third") is None
+    assert not [key for key in re._cache if b"word" in bytes(str(key), "ascii", "replace")]  # type: ignore[attr-defined]
