@@ -105,3 +105,21 @@ def test_a_lock_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), StateLock(tmp_path / "none", Path("/x")):
         pass
+
+
+@pytest.mark.promise("P34")
+@pytest.mark.promise("P22")
+def test_a_command_that_places_an_order_is_no_daemon_and_one_that_begins_waits_for_it(tmp_path: Path) -> None:
+    with StateLock(tmp_path, Path(), command=True):
+        script = (
+            "import sys; from pathlib import Path; from actors.cli.daemon.lock import StateLock, holder\n"
+            f"p = Path({str(tmp_path)!r}); assert holder(p) is None; print('waits', flush=True)\n"
+            "with StateLock(p, p / 'control.sock'): print('began', flush=True)"
+        )
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "waits\n"
+        assert process.poll() is None
+    assert process.stdout.readline() == "began\n"
+    assert process.wait(10) == 0
+    process.stdout.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -12,6 +13,7 @@ from actors.gpu_worker.health import GpuWatch, Record
 from actors.gpu_worker.lease import Lease
 from messages.engine import Progress
 from messages.hosts import GpuLimits, GpuProcess, GpuReading, GpusObserved, GpuState
+from messages.ledger import GpuRecordReport, HaltRow
 from messages.states import AttemptState
 from tests.unit.gpu_worker.lease_world import NO_RECORD, a_request
 
@@ -196,3 +198,57 @@ def test_a_good_run_between_clears_the_record_and_said_twice_counts_once() -> No
 def test_counted_slots_are_always_healthy() -> None:
     watch = GpuWatch("slot-0", LIMITS, asked=False)
     assert watch.judge(1e6).good
+
+
+KNOWN = GpuRecordReport(
+    "",
+    halts=(),
+    failed=("c/3/1", "d/3/1"),
+    blamed=frozenset({"c/3/1", "d/3/1"}),
+    over=frozenset({"a/1/1", "b/1/1"}),
+    good=frozenset({"b/2/1"}),
+)
+"""What the ledger has of a GPU on which two runs failed that succeeded elsewhere, since its last good one."""
+
+
+@pytest.mark.promise("P30")
+def test_a_restarted_worker_knows_what_is_held_against_its_gpu() -> None:
+    record = Record()
+    record.adopt(KNOWN)
+    assert "c/3/1, d/3/1" in record.suspect
+    # what a restarted case tells again changes nothing: neither an old good run, nor old bad ones
+    record.settled("b/2/1", good=True, blame_gpu=False)
+    assert record.suspect
+    record.settled("e/1/1", good=True, blame_gpu=False)
+    assert not record.suspect
+    for key in ("a/1/1", "b/1/1"):
+        record.settled(key, good=False, blame_gpu=True)
+    assert not record.suspect
+
+
+@pytest.mark.promise("P34")
+def test_an_order_lifts_the_quarantine_for_good() -> None:
+    record = Record()
+    record.adopt(KNOWN)
+    record.adopt(replace(KNOWN, failed=(), blamed=frozenset(), over=KNOWN.over | KNOWN.blamed))
+    assert not record.suspect
+    record.settled("c/3/1", good=False, blame_gpu=True)
+    record.settled("d/3/1", good=False, blame_gpu=True)
+    assert not record.suspect, "told again by a restarted case"
+    for key in ("f/1/1", "g/1/1"):
+        record.settled(key, good=False, blame_gpu=True)
+    assert "f/1/1, g/1/1" in record.suspect
+
+
+@pytest.mark.promise("P34")
+def test_a_drained_gpu_takes_nothing_and_a_launch_that_the_ledger_has_goes_on() -> None:
+    lease = lease_of(GpuWatch(UUID, LIMITS, asked=False))
+    lease.asked = False
+    kim = HaltRow("gpu1", "kim", datetime(2026, 3, 1, 12, tzinfo=UTC))
+    lease.recorded(replace(NO_RECORD, halts=(kim,)), 1.0)
+    standing = lease.standing(1.0)
+    assert (standing.state, standing.accepts) == (GpuState.DRAINING, False)
+    assert standing.reason.startswith("its host is drained by kim since")
+    assert "drained by kim" in lease.refusal(a_request(), 1.0)
+    lease.recorded(NO_RECORD, 2.0)
+    assert lease.standing(2.0).accepts

@@ -156,6 +156,19 @@ def test_withdrawn_before_it_was_given_is_answered() -> None:
     assert book.withdraw("a", 1, CASE) == ()
 
 
+@pytest.mark.promise("P34")
+def test_withdrawn_after_it_was_given_it_does_not_wait_again_when_its_worker_refuses_it() -> None:
+    """The ledger refuses the attempt of a case that an operator stopped; nobody may be given it a second time."""
+    book = Book()
+    book.queue(QueueBeam(request(), CASE), 0.0)
+    book.report(report(), 0.0)
+    book.dispatch(0.0)
+    book.withdraw("a", 1, CASE)
+    book.refused("a/1/1", "gpu1/gpu-0", 0.1)
+    assert book.waiting == ()
+    assert book.given == {}
+
+
 @pytest.mark.promise("P20")
 def test_with_a_full_disk_nothing_new_is_given_and_the_sentence_says_so() -> None:
     book = Book()
