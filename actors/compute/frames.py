@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import pickletools
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ class Raised:
     rss_mb: float
 
 
+_NAMES_PLACES = frozenset({"PUT", "BINPUT", "LONG_BINPUT"})
+"""Protocol 4 and later have MEMOIZE, which takes the next place."""
 _FRAMES: Mapping[str, type] = {kind.__name__: kind for kind in (Ready, Call, Returned, Raised, Fault, Blame)}
 
 
@@ -97,7 +100,7 @@ def receive(stream: IO[bytes]) -> object:
     if length > LONGEST_FRAME:
         raise EOFError(f"a frame of {length} bytes is none")
     try:
-        frame = _FrameUnpickler(io.BytesIO(_exactly(stream, length))).load()
+        frame = _FrameUnpickler(io.BytesIO(_bounded(_exactly(stream, length)))).load()
     except EOFError:
         raise
     except Exception as error:  # a decoder fed with damage raises whatever it stumbles over
@@ -117,11 +120,23 @@ def _is_frame(frame: object) -> bool:
 def load_light(data: bytes) -> object:
     """Unpickle a value in the daemon. Raises HeavyValue or BrokenValueError."""
     try:
-        return _LightUnpickler(io.BytesIO(data)).load()
+        return _LightUnpickler(io.BytesIO(_bounded(data))).load()
     except HeavyValue:
         raise
     except Exception as error:
         raise BrokenValueError(f"not a value: {type(error).__name__}: {error}") from error
+
+
+def _bounded(data: bytes) -> bytes:
+    """The same bytes, if they can be decoded in little more memory than they have. ValueError.
+
+    An unpickler takes memory for as much as is announced, and for as many places of its memo as the highest one named;
+    what we write announces what is there, and names none.
+    """
+    for opcode, _, _ in pickletools.genops(data):
+        if opcode.name in _NAMES_PLACES:
+            raise ValueError(f"{opcode.name} is not ours")
+    return data
 
 
 def _exactly(stream: IO[bytes], count: int) -> bytes:
