@@ -17,7 +17,7 @@ from actors.console.app import make_app
 from actors.console.books import Books, LedgerReader
 from actors.console.door import Door
 from actors.console.hub import Hub
-from actors.console.looking import PERIOD_S, Health, Look
+from actors.console.looking import PERIOD_S, REST_S, UNWATCHED_S, Health, Look
 from actors.console.pictures import WORK, Pictures
 from actors.console.serving import ListenFailed, Listens, open_access, serve, serve_tcp
 from actors.console.sockets import open_socket
@@ -189,10 +189,11 @@ class Console(Actor):
     # -- in a task
 
     def _look_on(self, scope: TaskScope) -> None:
-        while not scope.wait(PERIOD_S):
+        while not scope.wait(PERIOD_S if self._hub.listeners else UNWATCHED_S):
             sight = self._look.look()
             if sight is not None:
                 self._hub.publish(sight)
+                scope.wait(REST_S)  # a torrent of changes is told in few pieces
 
     # -- in the servers' threads: only immutable things are touched, all else is told
 

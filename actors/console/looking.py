@@ -26,8 +26,12 @@ from messages.ledger import CaseRow
 from messages.operators import HealthReport, Holder
 from messages.states import CaseState
 
-PERIOD_S = 0.25
+PERIOD_S = 0.1
 """Between two looks at whether anything changed."""
+REST_S = 0.4
+"""After something did."""
+UNWATCHED_S = 1.0
+"""Between two looks while nobody listens."""
 SLOWEST_S = 5.0
 """Without any change, so often everything is read again."""
 FORETOLD_S = 5.0

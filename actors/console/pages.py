@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -56,7 +57,7 @@ class Pages:
 
     def __init__(self, door: Door, access: Access) -> None:
         self._door, self._access = door, access
-        self._kept: dict[tuple[str, ...], tuple[int, str]] = {}
+        self._kept: dict[tuple[str, ...], tuple[int, asyncio.Future[str]]] = {}
         self._sections: dict[str, tuple[int, dict[str, str]]] = {}
 
     # -- endpoints
@@ -165,17 +166,33 @@ class Pages:
         key = (template, words.language, request.scope["path"], request.scope["query_string"].decode("latin-1"))
         kept = self._kept.get(key)
         if kept is None or kept[0] != revision:
-            found = cleaned(await self._door.books.ask(read), self._door.clean)
-            document = Overview(newest.document if newest else {})
-            more = {**self._frame(request, words), "doc": document, "hot_c": self._hot_c, **values(found)}
-            kept = revision, await run_in_threadpool(render, template, words, more)
+            kept = revision, asyncio.ensure_future(self._made(template, words, request, read, values))
             while len(self._kept) >= _KEPT:
                 self._kept.pop(next(iter(self._kept)))
             self._kept[key] = kept
-        answer = HTMLResponse(kept[1])
+        try:
+            text = await asyncio.shield(kept[1])  # others may wait for the same
+        except Exception:
+            self._kept.pop(key, None)
+            raise
+        answer = HTMLResponse(text)
         if request.query_params.get("lang") in LANGUAGES:
             answer.set_cookie(_TONGUE, words.language, max_age=_YEAR_S, samesite="lax")
         return answer
+
+    async def _made(
+        self,
+        template: str,
+        words: Words,
+        request: Request,
+        read: Callable[[LedgerReader], dict[str, Any]],
+        values: Callable[[dict[str, Any]], Mapping[str, Any]],
+    ) -> str:
+        newest = self._door.hub.newest
+        found = cleaned(await self._door.books.ask(read), self._door.clean)
+        document = Overview(newest.document if newest else {})
+        more = {**self._frame(request, words), "doc": document, "hot_c": self._hot_c, **values(found)}
+        return await run_in_threadpool(render, template, words, more)
 
     def _frame(self, request: Request, words: Words) -> dict[str, Any]:
         asked = {key: value for key, value in request.query_params.items() if key in ("state", "search", "offset")}

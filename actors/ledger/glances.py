@@ -15,14 +15,17 @@ _WHERE = (
     'OR instr(lower("case"), :search) OR instr(plan_uid, :search) OR instr(lower(reason), :search)) '
 )
 FIND_CASES = (
-    f"SELECT * FROM cases {_WHERE}"  # noqa: S608 - no value is part of the text
+    f'SELECT "case" FROM cases {_WHERE}'  # noqa: S608 - no value is part of the text
     "ORDER BY state IN ('done', 'failed', 'cancelled'), "
     "CASE WHEN state IN ('done', 'failed', 'cancelled') THEN 0 ELSE -priority END, "
     "CASE WHEN state IN ('done', 'failed', 'cancelled') THEN '' ELSE coalesce(admitted, seen) || \"case\" END, "
     '"case" DESC LIMIT :limit OFFSET :offset'
 )
 """Open cases in the order in which they will run, then ended ones, newest first (names begin with the time of
-delivery); a part of them."""
+delivery); a part of them. Only their names: to sort whole rows, with their documents, costs ten times as much."""
+
+NAMED_CASES = 'SELECT * FROM cases WHERE "case" IN (SELECT value FROM json_each(:cases))'
+"""The rows of these cases, in any order."""
 
 COUNT_FOUND = f"SELECT count(*) FROM cases {_WHERE}"  # noqa: S608 - as above
 """How many there are in all."""
@@ -43,9 +46,10 @@ def find_cases(
     """How many cases in these states match, and ``limit`` of them; ``search``: part of name, plan UID or reason."""
     values = {"states": list_json(sorted(states)), "search": search.lower()}
     total = database.execute(COUNT_FOUND, values).fetchone()[0]
-    found = database.execute(FIND_CASES, {**values, "limit": limit, "offset": offset}).fetchall()
-    beams = database.execute(q.BEAMS, {"cases": list_json([row["case"] for row in found])})
-    return total, rows.case_rows(found, beams)
+    names = [row[0] for row in database.execute(FIND_CASES, {**values, "limit": limit, "offset": offset})]
+    found = {row["case"]: row for row in database.execute(NAMED_CASES, {"cases": list_json(names)})}
+    beams = database.execute(q.BEAMS, {"cases": list_json(names)})
+    return total, rows.case_rows([found[name] for name in names], beams)
 
 
 def last_event(database: sqlite3.Connection) -> int:

@@ -54,7 +54,7 @@
 
   function refresh(everything = false) {
     if (asking) { again = again || everything || true; return; }
-    const pause = Math.max(0, 1000 - (Date.now() - lastAsked));
+    const pause = Math.max(0, (body.dataset.view === "home" ? 1000 : 400) - (Date.now() - lastAsked));
     asking = setTimeout(async () => {
       lastAsked = Date.now();
       try {
