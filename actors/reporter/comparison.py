@@ -15,14 +15,14 @@ import numpy.typing as npt
 from actors.reporter.dose_grid import Array, DoseGrid, Values
 
 MAX_GAMMA = 3.0
-"""Mean, percentile and maximum: gamma is searched for up to this, and what is larger counts as this."""
+"""Gamma is searched for up to this; what is larger counts as this."""
 _PASSED = 1.1
-"""Which points pass: no need to search farther than this."""
+"""To see which points pass there is no need to search farther."""
 _FINE, _COARSE = 10, 5
 """Steps of the search in a distance to agreement (10 as Wendling et al., Med. Phys. 34 (2007) 1647, found enough); the
 farther search of the statistics takes half as many."""
 _STATISTICS_SHARE = 8
-"""The statistics are taken from so much fewer points: searching far costs the cube of the distance for each."""
+"""So much fewer of the points that fail are followed all the way: that costs the cube of the distance for each."""
 _MARGIN = 1.0
 """Voxels around what is compared, so that interpolation reaches its edge."""
 
@@ -100,11 +100,11 @@ def compare(reference: DoseGrid, evaluated: DoseGrid, normalisation_gy: float, r
     box = _cropped(reference, cut)
     stride = _stride(box.dose, cut, rules.points)
     sampled = _every(box, stride)
-    fewer = _every(box, _stride(box.dose, cut, max(rules.points // _STATISTICS_SHARE, 1)))
-    passed = gammas_of(sampled, evaluated, rules, normalisation_gy, _Search(_PASSED, _FINE))
-    spread = gammas_of(fewer, evaluated, rules, normalisation_gy, _Search(MAX_GAMMA, _COARSE))
+    near = gammas_of(sampled, evaluated, rules, normalisation_gy, _Search(_PASSED, _FINE))
+    failed = _some_failed(sampled, near, cut, max(rules.points // _STATISTICS_SHARE, 1))
+    far = gammas_of(failed, evaluated, rules, normalisation_gy, _Search(MAX_GAMMA, _COARSE))
     points = int((sampled.dose >= cut).sum())
-    gammas = tuple(_summary(one, passed[one], spread[one], points) for one in rules.criteria)
+    gammas = tuple(_summary(one, near[one], far[one], points) for one in rules.criteria)
     return Comparison(normalisation_gy, gammas, stride, _difference(box, evaluated, normalisation_gy, cut))
 
 
@@ -200,18 +200,34 @@ def _every(dose: DoseGrid, stride: int) -> DoseGrid:
     return _part(dose, (lattice, lattice, lattice))
 
 
-def _summary(criterion: Criterion, gamma: Array, spread: Array, points: int) -> GammaResult:
-    """NaN at a point over the threshold is a point that was not reached: it failed."""
-    values: npt.NDArray[np.float64] = gamma[np.isfinite(gamma)]
-    some: npt.NDArray[np.float64] = spread[np.isfinite(spread)]
+def _some_failed(sampled: DoseGrid, near: dict[Criterion, Array], cut: float, points: int) -> DoseGrid:
+    """The reference with nothing but about so many of the points that failed a criterion."""
+    at = (sampled.dose >= cut) & np.any([gamma > 1.0 for gamma in near.values()], axis=0)
+    found = np.flatnonzero(at)
+    chosen = found[:: max(1, -(-len(found) // points))]
+    dose = np.zeros_like(sampled.dose)
+    dose.flat[chosen] = sampled.dose.flat[chosen]
+    return replace(sampled, dose=dose)
+
+
+def _summary(criterion: Criterion, near: Array, far: Array, points: int) -> GammaResult:
+    """near: gamma of all points, up to where it is clear that they fail; far: that of some that failed, all the way.
+
+    NaN at a point over the threshold is a point that was not reached: it failed.
+    """
+    reached: npt.NDArray[np.float64] = near[np.isfinite(near)]
+    passed = reached[reached <= 1.0]
+    beyond = far[np.isfinite(far) & (near > 1.0)]
+    # those that were not followed all the way are like those that were
+    values = np.concatenate((passed, np.resize(beyond, reached.size - passed.size) if beyond.size else reached[:0]))
     return GammaResult(
         criterion=criterion,
-        passed_percent=100.0 * float((values <= 1.0).sum()) / points,
-        mean=float(some.mean()) if some.size else MAX_GAMMA,
-        p99=float(np.percentile(some, 99)) if some.size else MAX_GAMMA,
-        maximum=float(some.max()) if some.size else MAX_GAMMA,
+        passed_percent=100.0 * passed.size / points,
+        mean=float(values.mean()) if values.size else MAX_GAMMA,
+        p99=float(np.percentile(values, 99)) if values.size else MAX_GAMMA,
+        maximum=float(values.max()) if values.size else MAX_GAMMA,
         points=points,
-        outside=points - values.size,
+        outside=points - reached.size,
     )
 
 

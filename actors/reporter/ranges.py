@@ -81,10 +81,11 @@ def sampled(dose: DoseGrid, line: BeamLine, along_mm: Array, across_mm: Array) -
     begin = np.asarray(line.isocentre_mm) + across_mm[:, :1] * a + across_mm[:, 1:] * b
     way = -along_mm[:, None] * c
     values = np.empty((len(across_mm), len(along_mm)))
+    look = dose.smooth()
     for first in range(0, len(begin), _RAYS_AT_ONCE):
         some = begin[first : first + _RAYS_AT_ONCE]
         points = (some[:, None, :] + way[None, :, :]).reshape(-1, 3)
-        values[first : first + len(some)] = dose.at(points).reshape(len(some), -1)
+        values[first : first + len(some)] = look(points).reshape(len(some), -1)
     return Rays(along_mm, across_mm, values)
 
 

@@ -1,0 +1,86 @@
+"""Which RT Dose is the planning system's, and what of one fraction it says; when in doubt, none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from actors.reporter.planning import DoseHeader, choose, header_of
+
+PLAN, FRAME = "1.2.77", "1.2.88"
+WHOLE = DoseHeader(Path("rd.dcm"), (PLAN,), (), "PLAN", "PHYSICAL", "GY", FRAME)
+EFFECTIVE = replace(WHOLE, dose_type="EFFECTIVE")
+SESSION = replace(WHOLE, summation="FRACTION_SESSION")
+BEAM = replace(WHOLE, summation="BEAM", beams=(3,))
+
+
+def chosen(*headers: DoseHeader, fractions: int = 25):  # type: ignore[no-untyped-def]
+    return choose(headers, plan_uid=PLAN, frame_of_reference=FRAME, fractions=fractions, rbe=1.1)
+
+
+@pytest.mark.promise("P41")
+@pytest.mark.parametrize(
+    ("header", "factor"),
+    [
+        (WHOLE, 1 / 25),
+        (replace(WHOLE, summation="FRACTION"), 1 / 25),
+        (EFFECTIVE, 1 / 25 / 1.1),
+        (SESSION, 1.0),
+        (replace(SESSION, dose_type="EFFECTIVE"), 1 / 1.1),
+    ],
+)
+def test_fractions_and_rbe_are_taken_out_once(header: DoseHeader, factor: float) -> None:
+    choice = chosen(header)
+    assert choice.reason == ""
+    assert choice.plan.factor == pytest.approx(factor)
+    assert header.summation in choice.plan.statement
+    assert header.dose_type in choice.plan.statement
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ((), "brings no RT Dose of its plan"),
+        ((replace(WHOLE, plan_uids=("9.9",)),), "1 RT Dose files refer to other plans"),
+        ((WHOLE, EFFECTIVE), "several RT Doses of the whole plan"),
+        ((BEAM,), "no RT Dose of the whole plan (DoseSummationType: BEAM)"),
+        ((replace(WHOLE, summation=""),), "no RT Dose of the whole plan (DoseSummationType: unstated)"),
+        ((replace(WHOLE, units="RELATIVE"),), "not in gray"),
+        ((replace(WHOLE, dose_type="ERROR"),), "neither physical nor effective"),
+        ((replace(WHOLE, frame_of_reference="other"),), "another frame of reference"),
+    ],
+)
+def test_what_is_ambiguous_is_not_compared(headers: tuple[DoseHeader, ...], words: str) -> None:
+    choice = chosen(*headers)
+    assert choice.plan is None
+    assert words in choice.reason
+
+
+def test_a_plan_without_fractions_has_no_dose_of_one() -> None:
+    assert "how many fractions" in chosen(WHOLE, fractions=0).reason
+    assert chosen(SESSION, fractions=0).plan.factor == 1.0
+
+
+def test_doses_of_single_beams_are_kept_beside_the_plans() -> None:
+    other = replace(BEAM, beams=(5,), summation="BEAM_SESSION")
+    twice = replace(BEAM, beams=(9,))
+    choice = chosen(WHOLE, BEAM, other, twice, twice)
+    assert [(one.beam, one.factor) for one in choice.beams] == [(3, pytest.approx(1 / 25)), (5, 1.0)]
+    assert choice.plan is not None
+
+
+def test_the_header_of_a_file() -> None:
+    beam, group, plan, dose = Dataset(), Dataset(), Dataset(), Dataset()
+    beam.ReferencedBeamNumber = "4"
+    group.ReferencedBeamSequence = Sequence([beam])
+    plan.ReferencedSOPInstanceUID = PLAN
+    plan.ReferencedFractionGroupSequence = Sequence([group])
+    dose.ReferencedRTPlanSequence = Sequence([plan])
+    dose.DoseSummationType, dose.DoseType, dose.DoseUnits = "BEAM", "PHYSICAL", "GY"
+    header = header_of(dose, Path("x"))
+    assert (header.plan_uids, header.beams, header.summation, header.frame_of_reference) == ((PLAN,), (4,), "BEAM", "")
+    assert header_of(Dataset(), Path("x")).plan_uids == ()
