@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ from actors.ledger import Ledger
 from actors.notifier import Notifier
 from actors.notifier import actor as notifier_actor
 from actors.notifier import pace as notifier_pace
+from actors.notifier.delivery import NotToldError, post
+from actors.notifier.trial import _Uncut
 from actors.settings import Alarms
 from messages.alarming import AlarmsNoted
 from messages.ledger import ClearAlarm, GetPushes, PushesReport, RaiseAlarm, Record, Write, Written
@@ -146,6 +149,14 @@ def test_a_server_that_does_not_take_it_is_asked_again_and_its_address_kept_secr
     assert [(told["push"], told["attempt"]) for told in receiver.documents] == [(1, 1), (1, 2), (1, 3)]
     assert not any(TOKEN in line for line in log_lines)
     assert any("127.0.0.1" in line and "WARNING" in line for line in log_lines)
+
+
+@pytest.mark.promise("P32")
+def test_an_exception_that_repeats_the_address_is_told_by_its_name_alone() -> None:
+    """http.client does, of an address that it refuses; the settings let none of these through."""
+    with pytest.raises(NotToldError) as caught:
+        post(f"http://127.0.0.1:1/\x01{TOKEN}", b"{}", time.monotonic() + 5, _Uncut())
+    assert str(caught.value) == "127.0.0.1: InvalidURL"
 
 
 def test_nobody_listening_is_an_alarm_until_somebody_does(book: Book, log_lines: list[str]) -> None:
