@@ -208,6 +208,8 @@ def _accepted(target: Target, hop: Hop, transport: paramiko.Transport, identity:
             raise troubles.login_timeout(target.host, hop.address, hop.port, hop.user) from error
         if transport.is_active():
             return False
+        if "EOF" in str(error):  # paramiko's word for a connection that broke off before any answer
+            raise troubles.lost(target.host, f"it broke off during the login with {identity.name}") from error
         raise troubles.login_refused(target.host, hop.address, hop.port, hop.user, identity.name) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         if transport.is_active():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from actors.errors import MqiError
 from actors.ssh_connection.link import Link, open_link
 from actors.ssh_connection.target import Patience, Target
+from actors.ssh_connection.troubles import LinkError
 from messages.faults import Blame, Fault
+from tests.kit.proxy import Proxy
 from tests.kit.sshd import Agent, Sshd, free_port, make_key
 
 SHORT = Patience(connect_s=0.3, banner_s=0.5, login_s=2.0, session_s=2.0, silence_s=1.0)
@@ -100,6 +103,22 @@ def test_a_refused_login_names_user_and_key(server: Sshd, tmp_path: Path) -> Non
     assert str(stranger) in fault.what
     assert "authorized_keys" in fault.remedy
     assert "PRIVATE" not in str(fault)
+
+
+@pytest.mark.promise("P31")
+def test_a_link_that_is_cut_during_the_login_is_no_refused_login(server: Sshd) -> None:
+    """A refusal waits for a person and is tried again after minutes; a cut is over at once."""
+    kinds = Counter[str]()
+    for carried in range(3000, 4600, 100):  # the exchange of keys is over, the login is not
+        with Proxy(server.port, cut_every=carried) as proxy:
+            server.trust(name=f"[127.0.0.1]:{proxy.port}")
+            try:
+                open_link(server.target(port=proxy.port)).close()
+            except LinkError as error:
+                kinds[error.fault.kind] += 1
+    server.trust()
+    assert kinds["link-lost"]
+    assert "login-refused" not in kinds
 
 
 @pytest.mark.parametrize("trouble", ["absent", "open", "no key"])
