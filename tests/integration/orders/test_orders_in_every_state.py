@@ -19,7 +19,16 @@ from messages.ledger import MoveCase, OrderCommand, SightCase
 from messages.operators import CaseChanged
 from messages.states import AttemptState, BeamState, CaseState
 from tests.integration.case.case_house import WELL, House, Physics, house
-from tests.kit import wait_until
+from tests.kit import wait_until as wait_for
+
+PATIENCE_S = 30.0
+"""On a machine that does much else meanwhile."""
+
+
+def settled(condition: Callable[[], object], what: str = "") -> object:
+    """Wait until it is so."""
+    return wait_for(condition, PATIENCE_S, what)
+
 
 S = CaseState
 SLOTS = 3
@@ -82,7 +91,7 @@ class Stage:
         built.until_cleaned("cancelled")
         for case in ("running", "queued"):
             assert built.row(case).state == case
-        wait_until(lambda: len(self.alive()) == 2, what="two engines run")
+        settled(lambda: len(self.alive()) == 2, what="two engines run")
 
     def end(self) -> None:
         self.let_go()
@@ -92,11 +101,11 @@ class Stage:
 
 
 def runs_beam(built: House, case: str) -> None:
-    wait_until(lambda: built.row(case).beams[0].state is BeamState.RUNNING, what=f"{case} runs")
+    settled(lambda: built.row(case).beams[0].state is BeamState.RUNNING, what=f"{case} runs")
 
 
 def is_active(built: House, case: str) -> None:
-    wait_until(lambda: built.alive(f"cases/{case}"), what=f"{case} has an actor")
+    settled(lambda: built.alive(f"cases/{case}"), what=f"{case} has an actor")
 
 
 CASES = (
@@ -219,7 +228,7 @@ def test_every_order_in_every_state(stage: Stage, kind: str, given: Given) -> No
         _while_engines_run(stage, built, kind)
         stage.let_go()
         for case, (_, state) in table.items():
-            built.until(case, state)
+            built.until(case, state, PATIENCE_S)
         _what_it_is_to_change(built, kind)
         again = {case: built.order(kind, case, argument) for case in CASES}
         assert not [one for one in again.values() if one.startswith(DONE)], "the same order twice changes nothing more"
@@ -232,9 +241,9 @@ def test_every_order_in_every_state(stage: Stage, kind: str, given: Given) -> No
 def _while_engines_run(stage: Stage, built: House, kind: str) -> None:
     """Before any engine is let go."""
     if kind == "cancel":
-        wait_until(lambda: built.attempts("running")[0].state is AttemptState.WITHDRAWN, what="running is withdrawn")
-        wait_until(lambda: built.attempts("held")[0].state is AttemptState.WITHDRAWN, what="held is withdrawn")
-        wait_until(lambda: not stage.alive(), what="the engines' processes are gone")
+        settled(lambda: built.attempts("running")[0].state is AttemptState.WITHDRAWN, what="running is withdrawn")
+        settled(lambda: built.attempts("held")[0].state is AttemptState.WITHDRAWN, what="held is withdrawn")
+        settled(lambda: not stage.alive(), what="the engines' processes are gone")
     else:
         assert len(stage.alive()) == 2, "what runs goes on"
     if kind == "hold":
@@ -251,7 +260,7 @@ def _what_it_is_to_change(built: House, kind: str) -> None:
         assert [beam.state for beam in rows["running"].beams] == [BeamState.CANCELLED]
         assert [beam.state for beam in rows["failed"].beams] == [BeamState.DONE, BeamState.FAILED]
     if kind == "hold":
-        wait_until(lambda: built.row("running").beams[0].state is BeamState.DONE, what="it ran to its verified end")
+        settled(lambda: built.row("running").beams[0].state is BeamState.DONE, what="it ran to its verified end")
         assert not (built.folder / "results" / "running").exists(), "nothing is published while it is held"
         assert built.attempts("queued") == ()
     if kind == "priority":
