@@ -88,14 +88,21 @@ def demo_case(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", show_default=False)] = Path("conf"),
+    *,
+    service: Annotated[
+        bool, typer.Option("--service", help="Also the units of systemd and supervisord; those that exist are checked.")
+    ] = False,
+    user: Annotated[str, typer.Option("--user", metavar="NAME", help="Who runs the daemon (default: you).")] = "",
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Write an annotated configuration (into DIR, by default ./conf)."""
     del debug
     from actors.cli.commands import say
-    from actors.cli.initial import write_initial
+    from actors.cli.initial import write_initial, write_service
 
+    if service:
+        raise typer.Exit(write_service(folder, user, as_json=as_json))
     path = write_initial(folder)
     say(
         {"path": str(path.absolute())},
