@@ -20,7 +20,7 @@ from statistics import median
 
 from actors.demo.factory import write_demo_case
 from messages.states import BeamState
-from tests.campaigns.reliability import record
+from tests.campaigns.reliability import mark, record
 from tests.kit.counted import CountedSite, counted_site, judge
 from tests.kit.daemon import Daemon, until
 from tests.kit.fire import Blow, Fire, Kind, Struck
@@ -173,7 +173,7 @@ def _conclude(sieges: Sequence[Siege], *, write: bool) -> int:
         times = recoveries_ms([one for one in struck if one.path.count("/")], kind)
         if not times:
             continue
-        back = f"back after a median of {median(times):.0f} ms, at most {max(times):.0f} ms"
+        back = f"back after a median of {median(times):.0f} ms, at most {max(times):.0f} ms{mark()}"
         rows.append((f"{kind} in a handler of each actor, {CASES} cases at work", f"{len(times)} blows", back))
     rows.append(
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -29,6 +30,11 @@ def record(
         file.seek(0)
         file.write(text)
         file.truncate()
+
+
+def mark() -> str:
+    """`` *`` behind figures of time that were taken while the machine had other work; README explains it."""
+    return " *" if os.getloadavg()[1] > 2.0 * (os.cpu_count() or 1) else ""
 
 
 def _replaced(text: str, campaign: str, lines: list[str]) -> str:

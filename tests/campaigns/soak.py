@@ -23,7 +23,7 @@ import psutil
 from actors.demo.factory import write_demo_case
 from actors.ledger import Reader
 from tests.campaigns.blows import Striker, TreeBudget
-from tests.campaigns.reliability import record
+from tests.campaigns.reliability import mark, record
 from tests.campaigns.trend import Trend, trend
 from tests.kit.counted import CountedSite, counted_site, judge
 from tests.kit.daemon import ENDED, Daemon
@@ -72,6 +72,12 @@ class Outcome:
     ledger_kb: float = 0.0
     """Per case."""
     wrong: list[str] = field(default_factory=list)
+    """Promises to the cases that were broken."""
+
+    @property
+    def rising(self) -> list[str]:
+        """What grows while the daemon lives."""
+        return [str(found) for found in self.trends if found.rises]
 
     @property
     def trends(self) -> list[Trend]:
@@ -103,8 +109,6 @@ class Soak:
             code = self._daemon.stop()
         self._expect(code == 0, f"the daemon ended with {code}")
         self.outcome.wrong += judge(self._counted, self._plan.cases)
-        for found in self.outcome.trends:
-            self._expect(not found.rises, str(found))
         self.outcome.ledger_kb = self._counted.site.ledger.stat().st_size / 1024 / self._plan.cases
         return self.outcome
 
@@ -212,7 +216,8 @@ def rows_of(outcome: Outcome) -> list[tuple[str, str, str]]:
     good = "none lost, none doubled, nothing left behind" if not wrong else f"{wrong} promises broken"
     lived = "; ".join(map(str, outcome.trends))
     first = outcome.samples[0][0] if outcome.samples else plan.cases
-    rate = f"{outcome.ledger_kb:.1f} KB of ledger per case, {plan.cases / outcome.took_s * 60:.0f} cases a minute"
+    pace = f"{plan.cases / outcome.took_s * 60:.0f} cases a minute{mark()}"
+    rate = f"{pace}, {outcome.ledger_kb:.1f} KB of ledger per case"
     return [
         (f"cases through the daemon on two hosts under random kills ({struck})", f"{plan.cases:,} cases", good),
         ("one life of the daemon under the same kills but its own", f"{plan.cases - first:,} cases", lived),
@@ -236,11 +241,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for row in rows_of(outcome):
         print(" | ".join(row))
     print(f"the daemon gave up and was started again: {outcome.gave_up} times")
-    for sentence in outcome.wrong:
+    for sentence in (*outcome.wrong, *outcome.rising):
         print(f"WRONG: {sentence}")
     if chosen.write:
         record("soak", rows_of(outcome))
-    return 1 if outcome.wrong else 0
+    return 1 if outcome.wrong or outcome.rising else 0
 
 
 if __name__ == "__main__":

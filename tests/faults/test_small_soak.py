@@ -19,4 +19,5 @@ SEED = int(os.environ.get("MQI_SOAK_SEED", "1"))
 def test_fifty_cases_under_random_kills_are_all_verified_once(tmp_path: Path) -> None:
     outcome = soak(Plan(cases=50, seed=SEED, kills_per_100=20), tmp_path / "site")
     assert not outcome.wrong, f"seed {SEED}: {outcome.wrong}"
+    assert not outcome.rising
     assert sum(outcome.blows.values()) == 10
