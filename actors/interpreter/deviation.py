@@ -47,18 +47,23 @@ def deviation_of(
         planned_mu=planned.mu,
         delivered_mu=delivered.mu,
         off_share=delivered.off_share,
-        mean_mm=float(distances.mean()),
-        p95_mm=float(np.percentile(distances, 95)),
-        max_mm=float(distances.max()),
+        mean_mm=_figure(distances.mean()),
+        p95_mm=_figure(np.percentile(distances, 95)),
+        max_mm=_figure(distances.max()),
         missing=int((mu[reached] == 0).sum()),
         worst_stretch_mu=float(differences.max(initial=0.0)),
-        shift_x_mm=float(shift[0]),
-        shift_y_mm=float(shift[1]),
-        size_x_mm=delivered.size_mm[0],
-        size_y_mm=delivered.size_mm[1],
+        shift_x_mm=_figure(shift[0]),
+        shift_y_mm=_figure(shift[1]),
+        size_x_mm=_figure(delivered.size_mm[0]),
+        size_y_mm=_figure(delivered.size_mm[1]),
         beam_on_ms=len(delivered.t_ms) * delivered.time_gain_ms,
         total_ms=float(np.ptp(delivered.t_ms)) + delivered.time_gain_ms,
     )
+
+
+def _figure(millimetres: float) -> float:
+    """To the nanometre: the last bits of a sum depend on the processor, and a case is told alike on every host."""
+    return round(float(millimetres), 6)
 
 
 def _centroid_shift(path: PlannedPath, delivered: DeliveredLayer) -> NDArray[np.float64]:

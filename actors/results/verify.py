@@ -12,6 +12,7 @@ from actors.results.noise import is_mean, relative_sigma
 from actors.results.raw_dose import RawDose, read_raw, scan_raw
 from messages.files import FileProof
 from messages.interpretation import BeamInput
+from messages.jobs import JobExit
 from messages.results import VerifiedDose, VerifyRun
 
 CLOCK_SLACK = timedelta(seconds=2)
@@ -30,7 +31,7 @@ def verify_run(run: VerifyRun) -> VerifiedDose:
     if not found:
         raise engine_error(run, "The profile expects no output file.", "output-missing", directory)
     with effect("verify"):
-        doses = [_examined(run, directory, proof, ended.started) for proof in found]
+        doses = [_examined(run, directory, proof, ended) for proof in found]
     first = doses[0]
     noise = _noise(run, directory, [proof.path for proof in found])
     assert ended.exit_code is not None, "an accepted exit has an exit code"
@@ -77,7 +78,7 @@ def _the_file(run: VerifyRun, pattern: str, collected: dict[str, FileProof]) -> 
     return collected[matching[0]]
 
 
-def _examined(run: VerifyRun, directory: Path, proof: FileProof, started: str) -> RawDose:
+def _examined(run: VerifyRun, directory: Path, proof: FileProof, ended: JobExit) -> RawDose:
     """Everything that is asked of one output file, cheapest first."""
     path = directory / proof.path
     if path.is_symlink() or not path.is_file():
@@ -87,7 +88,7 @@ def _examined(run: VerifyRun, directory: Path, proof: FileProof, started: str) -
         grid = "×".join(str(number) for number in run.beam.grid.size)
         what = f"{proof.path} has {size} bytes, not the {expected} of a grid of {grid} (8 bytes a voxel)."
         raise engine_error(run, what, "output-size", path)
-    _check_fresh(run, path, started)
+    _check_fresh(run, path, ended)
     dose = scan_raw(path)
     if dose.sha256 != proof.sha256:
         raise engine_error(run, f"{proof.path} is not the file that was collected.", "output-changed", path)
@@ -100,18 +101,26 @@ def _expected_bytes(beam: BeamInput) -> int:
     return nx * ny * nz * 8
 
 
-def _check_fresh(run: VerifyRun, path: Path, started: str) -> None:
-    try:
-        start = datetime.fromisoformat(started)
-    except ValueError:
-        start = None
-    if start is None or start.tzinfo is None:
-        what = f"exit.json says {started!r} for the start: no time with an offset."
-        raise engine_error(run, what, "exit-unreadable", path.parent.parent)
+def _check_fresh(run: VerifyRun, path: Path, ended: JobExit) -> None:
+    """Written during the run. A host's clock that was set back meanwhile is told by the duration, which has none."""
+    start = _time(run, path, ended.started)
+    end = _time(run, path, ended.ended)
+    earliest = min(start, end - timedelta(seconds=ended.duration_s)) - CLOCK_SLACK
     modified = datetime.fromtimestamp(path.stat().st_mtime, tz=start.tzinfo)
-    if modified < start - CLOCK_SLACK:
-        age = f"written {modified.isoformat(timespec='seconds')}, the engine began {started}"
+    if modified < earliest:
+        age = f"written {modified.isoformat(timespec='seconds')}, the engine began {ended.started}"
         raise engine_error(run, f"{path.name} is older than the run ({age}).", "output-stale", path)
+
+
+def _time(run: VerifyRun, path: Path, text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None or time.tzinfo is None:
+        what = f"exit.json says {text!r} for a time: no time with an offset."
+        raise engine_error(run, what, "exit-unreadable", path.parent.parent)
+    return time
 
 
 def _check_values(run: VerifyRun, path: Path, dose: RawDose) -> None:

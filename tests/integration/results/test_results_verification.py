@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -232,3 +233,17 @@ def test_a_large_dose_is_read_in_blocks(tmp_path: Path) -> None:
     values[-1, -1, -1] = np.nan
     run = collected_run(tmp_path, beam_input(grid=grid), dose=values, attempt=2)
     assert failure(run).fault.kind == "output-nan"
+
+
+@pytest.mark.promise("P21")
+def test_a_clock_that_was_set_back_during_the_run_makes_no_dose_stale(tmp_path: Path) -> None:
+    """The host's clock lost a day after the start: the output is older than the start, and as young as the run."""
+    written = datetime.now(UTC)
+    times = {
+        "started": (written + timedelta(days=1)).isoformat(),
+        "ended": (written + timedelta(seconds=5)).isoformat(),
+        "duration_s": 30.0,
+    }
+    assert verify_run(collected_run(tmp_path, exit_changes=times)).exit_code == 0
+    late = {**times, "ended": (written + timedelta(days=1)).isoformat()}
+    assert failure(collected_run(tmp_path / "late", exit_changes=late)).fault.kind == "output-stale"
