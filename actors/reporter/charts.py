@@ -49,7 +49,7 @@ def draw_dvhs(delivered: Sequence[Dvh], planned: Sequence[Dvh], units: str) -> b
     """Delivered solid, planned dashed; each structure has a mark and a grey of its own."""
     figure = new_figure(3.0)
     panel = figure.subplots()
-    marks = {dvh.structure.number: n for n, dvh in enumerate((*delivered, *planned)[:_MAX_CURVES])}
+    marks = {dvh.structure.number: n for n, dvh in enumerate(delivered)}
     for curves, style, what in ((delivered, "-", "delivered"), (planned, "--", "planned")):
         for dvh in curves[:_MAX_CURVES]:
             n = marks.get(dvh.structure.number, 0)

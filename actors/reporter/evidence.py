@@ -176,8 +176,10 @@ def _depth(beam: BeamRecord, dose: DoseGrid, planned: DoseGrid | None, *, phanto
         return BeamDepth(beam.number, depth_dose(rays, in_field(rays)), None, None)
     wanted = rays_of(planned, line)
     rays = sampled(dose, line, wanted.along_mm, wanted.across_mm)
+    edges = [sampled(one, line, wanted.along_mm, wanted.across_mm, smooth=True) for one in (planned, dose)]
     chosen = in_field(wanted)
-    return BeamDepth(beam.number, depth_dose(rays, chosen), depth_dose(wanted, chosen), range_difference(wanted, rays))
+    difference = range_difference(*edges)
+    return BeamDepth(beam.number, depth_dose(rays, chosen), depth_dose(wanted, chosen), difference)
 
 
 def _histograms(published: Published, files: CaseFiles, planning: PlanningDose | None) -> Histograms:

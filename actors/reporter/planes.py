@@ -113,7 +113,7 @@ def draw_gamma(reference: DoseGrid, evaluated: DoseGrid, view: View, rules: Gamm
     panels = figure.subplots(1, 3)
     image = None
     for panel, plane in zip(panels, view.planes, strict=True):
-        part = _lattice(reference, plane)
+        part = _lattice(reference, plane, view)
         axes = part.axes
         gamma = gamma_map(part, evaluated, rules, normalisation)
         shown = _oriented(np.squeeze(gamma, axis=plane.axis), plane)
@@ -164,13 +164,18 @@ def _plane_axes(dose: DoseGrid, plane: Plane) -> tuple[Array, Array, Array]:
     return axes[0], axes[1], axes[2]
 
 
-def _lattice(dose: DoseGrid, plane: Plane) -> DoseGrid:
+def _lattice(dose: DoseGrid, plane: Plane, view: View) -> DoseGrid:
     """One plane, every n-th point where there are many."""
-    slab, axes = _slab(dose, plane), list(_plane_axes(dose, plane))
-    stride = max(1, int(np.ceil(np.sqrt(slab.size / _MAX_PLANE_POINTS))))
-    steps = [slice(None) if n == plane.axis else slice(None, None, stride) for n in range(3)]
-    z, y, x = (axis[step] for axis, step in zip(axes, steps, strict=True))
-    return replace(dose, dose=slab[steps[0], steps[1], steps[2]], z_mm=z, y_mm=y, x_mm=x)
+    shown = []
+    for n, (axis, (low, high)) in enumerate(zip(dose.axes, view.limits, strict=True)):
+        at = np.flatnonzero((axis >= low) & (axis <= high))
+        index = _index(axis, plane.at_mm)
+        shown.append(slice(index, index + 1) if n == plane.axis else slice(int(at[0]), int(at[-1]) + 1))
+    points = np.prod([part.stop - part.start for part in shown])
+    stride = max(1, int(np.ceil(np.sqrt(points / _MAX_PLANE_POINTS))))
+    steps = [part if n == plane.axis else slice(part.start, part.stop, stride) for n, part in enumerate(shown)]
+    z, y, x = (axis[step] for axis, step in zip(dose.axes, steps, strict=True))
+    return replace(dose, dose=dose.dose[steps[0], steps[1], steps[2]], z_mm=z, y_mm=y, x_mm=x)
 
 
 def _image(

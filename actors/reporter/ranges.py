@@ -75,13 +75,13 @@ def rays_of(dose: DoseGrid, line: BeamLine) -> Rays:
     return sampled(dose, line, along, _field(dose, line))
 
 
-def sampled(dose: DoseGrid, line: BeamLine, along_mm: Array, across_mm: Array) -> Rays:
-    """The dose along given rays."""
+def sampled(dose: DoseGrid, line: BeamLine, along_mm: Array, across_mm: Array, *, smooth: bool = False) -> Rays:
+    """The dose along given rays; ``smooth``: by splines, which keep the place of an edge, but ring at the surface."""
     a, b, c = (np.asarray(axis) for axis in (line.a, line.b, line.c))
     begin = np.asarray(line.isocentre_mm) + across_mm[:, :1] * a + across_mm[:, 1:] * b
     way = -along_mm[:, None] * c
     values = np.empty((len(across_mm), len(along_mm)))
-    look = dose.smooth()
+    look = dose.smooth() if smooth else dose.at
     for first in range(0, len(begin), _RAYS_AT_ONCE):
         some = begin[first : first + _RAYS_AT_ONCE]
         points = (some[:, None, :] + way[None, :, :]).reshape(-1, 3)
