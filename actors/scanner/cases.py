@@ -230,7 +230,9 @@ class Cases:
         match decision.act:
             case Act.FAIL:
                 self.register.moved(case.case, CaseState.FAILED, decision.sentence)  # the ledger's line tells it
-                self._alarm_over(entry)
+                if entry is None or entry.state is not CaseState.FAILED:
+                    self._alarm_over(entry)
+                self._failed(case.case, decision.sentence)
             case Act.GIVE_UP:
                 self._given_up(case.case, decision.sentence)
             case _:
@@ -243,9 +245,13 @@ class Cases:
         remedy = "Send what is missing; it starts by itself then."
         self._monitor.tell(AlarmRaised(_alarm(case), f"Case {case} is incomplete: {sentence}. {remedy}"))
 
+    def _failed(self, case: str, sentence: str) -> None:
+        remedy = "Send it again as it should be; it is looked at when its files change."
+        self._monitor.tell(AlarmRaised(_alarm(case, failed=True), f"Case {case} failed: {sentence}. {remedy}"))
+
     def _alarm_over(self, entry: Entry | None) -> None:
-        if entry is not None and entry.state is CaseState.INCOMPLETE:
-            self._monitor.tell(AlarmCleared(_alarm(entry.case)))
+        if entry is not None and entry.state in (CaseState.INCOMPLETE, CaseState.FAILED):
+            self._monitor.tell(AlarmCleared(_alarm(entry.case, failed=entry.state is CaseState.FAILED)))
 
     def _move(self, entry: Entry, to: CaseState, reason: str) -> None:
         def then() -> None:
@@ -275,5 +281,5 @@ class Cases:
         return here or bool(folder.assessments) or folder.order is not None
 
 
-def _alarm(case: str) -> str:
-    return f"incomplete:{case}"
+def _alarm(case: str, *, failed: bool = False) -> str:
+    return f"case-failed:{case}" if failed else f"incomplete:{case}"

@@ -63,7 +63,7 @@ class Slurm:
                 yield cluster
             finally:
                 os.environ.pop("SLURM_CONF")
-                leaks.KEPT.clear()
+                leaks.KEPT.difference_update(cluster.pids)
 
     # -- what the tests use
 

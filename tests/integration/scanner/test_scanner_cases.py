@@ -311,12 +311,16 @@ def test_a_wrong_case_fails_with_its_sentence_and_starts_once_mended(site: Make)
     here = site()
     path = here.write(fault=CaseFault.DOUBLED_LAYER)
     row = here.row(CaseState.FAILED, "PlanRange.txt names layer 2 twice")
+    alarm = here.monitor.expect(AlarmRaised)
+    assert alarm.id == f"case-failed:{row.case}"
+    assert "names layer 2 twice" in alarm.text
     here.nothing_more_but(99)
     for step in here.made().steps:
         step.run()
     for extra in path.rglob("*_2.*"):
         extra.unlink()
     assert here.admitted().case == row.case
+    assert here.monitor.expect(AlarmCleared).id == alarm.id
 
 
 @pytest.mark.promise("P2", "P6")
