@@ -52,8 +52,8 @@ def _geometry(judged: BeamJudgement) -> str:
 
 def _layer_table(judged: BeamJudgement, note: str) -> Table:
     columns = (
-        *("layer", "MeV", "MU planned", "MU delivered", "Δ %", "mean mm", "95 % mm", "max mm", "shift x, y mm"),
-        *("size x, y mm", "size Δ %", "missing", "beam on ms", "total ms", "MU/s", "level"),
+        *("layer", "MeV", "MU plan", "MU deliv.", "Δ %", "mean mm", "95 % mm", "max mm", "shift x, y mm"),
+        *("size x, y mm", "size Δ %", "miss", "beam on ms", "total ms", "MU/s", "level"),
     )
     rows = []
     for one in judged.layers:
