@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DrawDose:
-    """Argument of ``actors.results.picture:draw_dose``; the value is a DrawnDose, or our error when it cannot be read."""
+    """Argument of ``actors.results.picture:draw_dose``; the value is a DrawnDose, or our error."""
 
     source: str
     """RT Dose file, absolute."""
