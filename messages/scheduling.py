@@ -140,6 +140,10 @@ class WorkerReport:
     """One more beam may be given now (to run, or to stage ahead)."""
     progress: float = 0.0
     """Of the running attempt, 0 to 1."""
+    wait_s: float = 0.0
+    """What a run given to it now is expected to wait in its cluster's queue, s; 0: it begins at once."""
+    left_s: float | None = None
+    """Until the running attempt is expected to be over, s; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,10 @@
 Nothing here is durable. After a restart it is rebuilt from what cases say again (``QueueBeam``) and what workers
 report; until a worker has reported, it is not offered anything. A beam given twice through that gap is stopped by the
 ledger, which refuses a second open attempt. No clock, no thread.
+
+Every worker reports every second, so what a report costs is what a large site costs. A report that says nothing new
+is weighed against no beam: beams are dealt only after something happened that could give one a place that it did not
+have a moment ago.
 """
 
 from __future__ import annotations
@@ -10,8 +14,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from actors.scheduler.policy import Room, Slot, assign, avoided, call_back, rank
-from actors.scheduler.reasons import Place, sentence
+from actors.scheduler.given import Given, GivenBeams
+from actors.scheduler.line import Line, Waiting
+from actors.scheduler.policy import Room, Slot, avoided, call_back, deal
+from actors.scheduler.reasons import SHOWN, Place, obstacles, sentence
 from messages.address import Mailbox
 from messages.hosts import GpuState
 from messages.scheduling import BeamRequest, BeamWithdrawn, QueueBeam, ReturnBeam, RunBeam, WaitReason, WorkerReport
@@ -46,32 +52,19 @@ Effect = Tell | Alarmed
 
 
 @dataclass(slots=True)
-class _Waiting:
-    request: BeamRequest
-    reply_to: Mailbox
-    since: float
-    told: str = ""
-    alarmed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Given:
-    worker: str
-    epoch: int
-    """Of the worker when the beam was given."""
-    request: BeamRequest | None = None
-    """None: learnt from the worker's report alone."""
-    reply_to: Mailbox | None = None
-    acknowledged: bool = False
-    called_back: bool = False
-
-
-@dataclass(slots=True)
 class _Worker:
     report: WorkerReport
     heard: float
+    slot: Slot
+    """As the policy sees it, while it is heard."""
     up: bool = True
     idle_since: float | None = None
+
+    def silent(self, now: float) -> bool:
+        return not self.up or now - self.heard > SILENT_S
+
+    def seen(self, now: float) -> Slot:
+        return replace(self.slot, room=Room.NONE) if self.slot.room is not Room.NONE and self.silent(now) else self.slot
 
 
 @dataclass(slots=True)
@@ -80,38 +73,43 @@ class Book:
 
     halted: str = ""
     """Why no new work may start; empty when it may."""
-    _waiting: dict[tuple[str, int], _Waiting] = field(default_factory=dict)
-    _given: dict[str, _Given] = field(default_factory=dict)
+    _waiting: Line = field(default_factory=Line)
+    _given: GivenBeams = field(default_factory=GivenBeams)
     _workers: dict[str, _Worker] = field(default_factory=dict)
     _cooling: dict[tuple[str, str], float] = field(default_factory=dict)
+    _due: bool = True
+    """Something happened since the last dealing that could give a waiting beam a place."""
 
     @property
     def waiting(self) -> tuple[BeamRequest, ...]:
         """What waits for a GPU, in the order in which it will run."""
-        return tuple(sorted((entry.request for entry in self._waiting.values()), key=rank))
+        return tuple(self._waiting.requests)
 
     @property
     def given(self) -> dict[str, str]:
         """Worker of every key that was given and is not known to be over."""
-        return {key: given.worker for key, given in self._given.items()}
+        return {key: self._given[key].worker for key in self._given}
 
     def queue(self, message: QueueBeam, now: float) -> None:
         """A case wants a beam run. Saying it again only replaces the request."""
         request = message.request
         if known := self._given.get(request.key):
-            self._given[request.key] = replace(known, request=request, reply_to=message.reply_to)
+            self._given.put(request.key, replace(known, request=request, reply_to=message.reply_to))
             return
-        beam = (request.case, request.beam)
-        since = self._waiting[beam].since if beam in self._waiting else now
-        self._waiting[beam] = _Waiting(request, message.reply_to, since)
+        before = self._waiting.get((request.case, request.beam))
+        self._wait(Waiting(request, message.reply_to, before.since if before else now))
+
+    def _wait(self, entry: Waiting) -> None:
+        self._waiting.put(entry)
+        self._due = True
 
     def withdraw(self, case: str, beam: int, reply_to: Mailbox) -> tuple[Effect, ...]:
         """A case no longer wants a beam; answered unless a worker has it."""
-        dropped = self._waiting.pop((case, beam), None)
+        dropped = self._waiting.pop((case, beam))
         given = [key for key in self._given if key.startswith(f"{case}/{beam}/")]
         for key in given:
             # should its worker not take it, it does not wait again
-            self._given[key] = replace(self._given[key], request=None, reply_to=None)
+            self._given.put(key, replace(self._given[key], request=None, reply_to=None))
         if dropped is None and given:
             return ()
         cleared = (Alarmed(_alarm(case, beam)),) if dropped and dropped.alarmed else ()
@@ -122,28 +120,35 @@ class Book:
         known = self._workers.get(report.worker)
         if known and known.report.epoch > report.epoch:
             return
-        idle = report.accepts and not report.running and not report.next
-        since = known.idle_since if known and known.idle_since is not None else now
-        self._workers[report.worker] = _Worker(report, now, idle_since=since if idle else None)
-        for key, given in [(key, given) for key, given in self._given.items() if given.worker == report.worker]:
+        for key, given in self._given.of(report.worker):
             if key in report.keys:
-                self._given[key] = replace(given, acknowledged=True)
+                self._given.put(key, replace(given, acknowledged=True))
             elif given.acknowledged:
-                del self._given[key]
+                self._given.pop(key)
             elif report.epoch > given.epoch:
                 self._back(key, now)
         for key in report.keys:
             self._take_note(key, report)
+        self._meet(report, known, now)
+
+    def _meet(self, report: WorkerReport, known: _Worker | None, now: float) -> None:
+        idle = report.accepts and not report.running and not report.next
+        since = known.idle_since if known and known.idle_since is not None else now
+        worker = _Worker(report, now, self._slot(report, up=True), idle_since=since if idle else None)
+        self._workers[report.worker] = worker
+        if known is None or known.silent(now) or _open(known.slot) != _open(worker.slot):
+            self._due = True
 
     def _take_note(self, key: str, report: WorkerReport) -> None:
         """A worker is answerable for this key: it does not wait, and belongs to nobody else."""
         known = self._given.get(key)
         if known is None or known.worker != report.worker:
-            self._given[key] = _Given(report.worker, report.epoch, acknowledged=True)
+            self._given.put(key, Given(report.worker, report.epoch, acknowledged=True))
+            self._look_at(known.worker if known else "")
         case, beam, _ = key.rsplit("/", 2)
         entry = self._waiting.get((case, int(beam)))
         if entry and entry.request.key == key:
-            del self._waiting[case, int(beam)]
+            self._waiting.pop((case, int(beam)))
 
     def refused(self, key: str, worker: str, now: float) -> None:
         """A worker did not take a beam: it waits again, and this worker is not asked at once for it."""
@@ -158,39 +163,56 @@ class Book:
             if worker.report.address.id != address:
                 continue
             worker.up = False
-            for key, given in list(self._given.items()):
-                if given.worker == name and not given.acknowledged:
+            for key, given in self._given.of(name):
+                if not given.acknowledged:
                     self._back(key, now)
+            self._look_at(name)
 
     def _back(self, key: str, now: float) -> None:
         given = self._given.pop(key)
+        self._look_at(given.worker)
         if given.request is None or given.reply_to is None:
             return
         beam = (given.request.case, given.request.beam)
         newer = self._waiting.get(beam)
         if newer is None or newer.request.attempt < given.request.attempt:
-            self._waiting[beam] = _Waiting(given.request, given.reply_to, now)
+            self._wait(Waiting(given.request, given.reply_to, now))
+
+    def _look_at(self, worker: str) -> None:
+        """What was given to it, or whether it is up, has changed."""
+        if worker in self._workers:
+            known = self._workers[worker]
+            known.slot = self._slot(known.report, up=known.up)
+            self._due = True
 
     def dispatch(self, now: float) -> tuple[Effect, ...]:
         """Give what can be given now."""
         if self.halted or not self._waiting:
             return ()
-        self._cooling = {pair: until for pair, until in self._cooling.items() if until > now}
-        chosen = assign(
-            (entry.request for entry in self._waiting.values()),
-            [self._slot(worker, now) for worker in self._workers.values()],
-            frozenset(self._cooling),
-        )
+        self._cool(now)
+        if not self._due:
+            return ()
+        self._due = False
+        slots = [worker.seen(now) for worker in self._workers.values()]
+        chosen = deal(self._waiting.requests, slots, frozenset(self._cooling))
         return tuple(effect for one in chosen for effect in self._give(one.key, one.worker))
+
+    def _cool(self, now: float) -> None:
+        cooled = [pair for pair, until in self._cooling.items() if until <= now]
+        for pair in cooled:
+            del self._cooling[pair]
+            self._due = True
 
     def _give(self, key: str, worker: str) -> Iterator[Effect]:
         case, beam, _ = key.rsplit("/", 2)
         entry = self._waiting.pop((case, int(beam)))
-        report = self._workers[worker].report
-        self._given[key] = _Given(worker, report.epoch, entry.request, entry.reply_to)
+        assert entry is not None, "only what waits is dealt"
+        known = self._workers[worker]
+        self._given.put(key, Given(worker, known.report.epoch, entry.request, entry.reply_to))
+        known.slot = replace(known.slot, room=Room.NONE)
         if entry.alarmed:
             yield Alarmed(_alarm(case, int(beam)))
-        yield Tell(report.address, RunBeam(entry.request, entry.reply_to))
+        yield Tell(known.report.address, RunBeam(entry.request, entry.reply_to))
 
     def call_back(self, now: float) -> tuple[Effect, ...]:
         """Beams that wait staged behind a busy GPU while another one has been idle for a while."""
@@ -202,7 +224,7 @@ class Book:
         ahead = {name: request for name in self._workers if (request := self._staged_behind(name)) is not None}
         if self.halted or not idle_long or not ahead:
             return ()
-        slots = [self._slot(worker, now) for worker in self._workers.values()]
+        slots = [worker.seen(now) for worker in self._workers.values()]
         rested = [slot for slot in slots if slot.room is not Room.IDLE or slot.worker in idle_long]
         return tuple(self._call(key) for key in call_back(ahead, rested))
 
@@ -213,65 +235,71 @@ class Book:
 
     def _call(self, key: str) -> Effect:
         given = self._given[key]
-        self._given[key] = replace(given, called_back=True)
+        self._given.put(key, replace(given, called_back=True))
         return Tell(self._workers[given.worker].report.address, ReturnBeam(key, "another GPU is idle"))
 
-    def _slot(self, worker: _Worker, now: float) -> Slot:
-        report = worker.report
-        pending = any(given.worker == report.worker and not given.acknowledged for given in self._given.values())
-        offered = worker.up and now - worker.heard <= SILENT_S and report.accepts and not pending and not report.next
+    def _slot(self, report: WorkerReport, *, up: bool) -> Slot:
+        offered = up and report.accepts and not report.next and not self._given.pending(report.worker)
         room = Room.NONE if not offered else Room.AHEAD if report.running else Room.IDLE
         return Slot(
             worker=report.worker,
             host=report.host,
             uuid=report.uuid,
-            state=report.state if worker.up else GpuState.UNKNOWN,
+            state=report.state if up else GpuState.UNKNOWN,
             room=room,
             free_mb=report.free_mb,
             progress=report.progress,
+            wait_s=report.wait_s,
+            left_s=report.left_s,
         )
 
     def explain(self, now: float) -> tuple[Effect, ...]:
         """The sentences that changed since they were last told, and alarms for beams that no GPU could ever take."""
-        if not self._waiting:
+        if not len(self._waiting):
             return ()
-        places = [self._place(worker, now) for _, worker in sorted(self._workers.items())]
+        slots = [worker.seen(now) for worker in self._workers.values()]
+        shown = [self._place(self._workers[name], now) for name in sorted(self._workers)[:SHOWN]]
+        alike: dict[tuple[int, frozenset[str]], tuple[str, bool]] = {}
         effects: list[Effect] = []
-        for before, request in enumerate(self.waiting):
-            entry = self._waiting[request.case, request.beam]
-            text = sentence(request, places, before, self.halted)
+        for before, entry in enumerate(self._waiting):
+            request = entry.request
+            banned = avoided(request, slots)
+            kind = (request.memory_mb, banned)
+            if kind not in alike:
+                hopeless = not any(slot.serves(request) and slot.place not in banned for slot in slots)
+                alike[kind] = (obstacles(request, shown, banned, len(slots)), hopeless)
+            keeps, hopeless = alike[kind]
+            text = sentence(request, keeps, before, self.halted)
             if text != entry.told:
                 entry.told = text
                 effects.append(Tell(entry.reply_to, WaitReason(request.case, request.beam, text)))
-            effects += self._alarm_hopeless(entry, [place.slot for place in places], now)
+            effects += self._alarm_hopeless(entry, hopeless, now)
         return tuple(effects)
 
     @staticmethod
-    def _alarm_hopeless(entry: _Waiting, slots: list[Slot], now: float) -> Iterator[Effect]:
+    def _alarm_hopeless(entry: Waiting, hopeless: bool, now: float) -> tuple[Effect, ...]:
         request = entry.request
-        banned = avoided(request, slots)
-        hopeless = not any(slot.serves(request) and slot.place not in banned for slot in slots)
-        name = _alarm(request.case, request.beam)
-        if hopeless and not entry.alarmed and now - entry.since >= HOPELESS_S:
-            entry.alarmed = True
-            yield Alarmed(name, f"{request.case}: {entry.told}; no GPU in service could take it")
-        elif not hopeless and entry.alarmed:
-            entry.alarmed = False
-            yield Alarmed(name)
+        if hopeless == entry.alarmed or (hopeless and now - entry.since < HOPELESS_S):
+            return ()
+        entry.alarmed = hopeless
+        text = f"{request.case}: {entry.told}; no GPU in service could take it" if hopeless else ""
+        return (Alarmed(_alarm(request.case, request.beam), text),)
 
     def _place(self, worker: _Worker, now: float) -> Place:
         report = worker.report
-        pending = [
-            key for key, given in self._given.items() if given.worker == report.worker and not given.acknowledged
-        ]
         return Place(
-            slot=self._slot(worker, now),
+            slot=worker.seen(now),
             label=f"{report.host}/{report.index}",
             reason=report.reason,
             running=report.running,
-            next=report.next or (pending[0] if pending else ""),
-            silent=not worker.up or now - worker.heard > SILENT_S,
+            next=report.next or self._given.pending(report.worker),
+            silent=worker.silent(now),
         )
+
+
+def _open(slot: Slot) -> Slot:
+    """What decides whether a beam could be put there; how soon it would begin decides only which is put first."""
+    return replace(slot, progress=0.0, wait_s=0.0, left_s=None)
 
 
 def _alarm(case: str, beam: int) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from actors.scheduler.policy import Room, Slot, avoided
+from actors.scheduler.policy import Room, Slot
 from messages.hosts import GpuState
 from messages.scheduling import BeamRequest
 
 SHOWN = 4
 """GPUs named in one sentence; the rest is counted."""
+NOBODY = "no GPU has reported yet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +29,22 @@ class Place:
     """Nothing was heard of its worker for some seconds."""
 
 
-def sentence(request: BeamRequest, places: Sequence[Place], before: int, halted: str) -> str:
-    """The whole sentence. ``before``: how many beams rank before this one; ``halted``: why no new work starts."""
+def sentence(request: BeamRequest, keeps: str, before: int, halted: str) -> str:
+    """The whole sentence. ``keeps``: as ``obstacles`` tells it; ``before``: how many beams rank before this one;
+    ``halted``: why no new work starts."""
     head = f"beam {request.beam} waits: "
     if halted:
         return f"{head}no new work starts, {halted}"
-    if not places:
-        return f"{head}no GPU has reported yet"
-    banned = avoided(request, [place.slot for place in places])
-    said = [_place(request, place, banned) for place in places]
-    shown = ", ".join(said[:SHOWN])
-    more = f", and {len(said) - SHOWN} more GPUs" if len(said) > SHOWN else ""
-    queue = f"; {_about(before)} before it" if before else ""
-    return f"{head}{shown}{more}{queue}"
+    return f"{head}{keeps}{f'; {_about(before)} before it' if before and keeps != NOBODY else ''}"
+
+
+def obstacles(request: BeamRequest, shown: Sequence[Place], banned: frozenset[str], count: int) -> str:
+    """What keeps every beam of this kind from ``shown``, the first few of ``count`` GPUs."""
+    if not shown:
+        return NOBODY
+    said = ", ".join(_place(request, place, banned) for place in shown)
+    more = f", and {count - len(shown)} more GPUs" if count > len(shown) else ""
+    return f"{said}{more}"
 
 
 def _place(request: BeamRequest, place: Place, banned: frozenset[str]) -> str:

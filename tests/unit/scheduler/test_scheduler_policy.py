@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.scheduler.policy import Room, Slot, assign, avoided, rank
+from actors.scheduler.policy import USUAL_RUN_S, Room, Slot, assign, avoided, call_back, rank
 from messages.hosts import GpuState
 from messages.scheduling import AGING_S, BeamRequest
 
@@ -43,10 +43,17 @@ def request(
 
 
 def slot(
-    index: int, room: Room = Room.IDLE, *, free: int | None = None, state: GpuState | None = None, progress: float = 0.0
+    index: int,
+    room: Room = Room.IDLE,
+    *,
+    free: int | None = None,
+    state: GpuState | None = None,
+    progress: float = 0.0,
+    wait_s: float = 0.0,
+    left_s: float | None = None,
 ) -> Slot:
     usual = GpuState.BUSY if room is Room.AHEAD else GpuState.IDLE
-    return Slot(f"gpu1/gpu-{index}", "gpu1", f"GPU-{index}", state or usual, room, free, progress)
+    return Slot(f"gpu1/gpu-{index}", "gpu1", f"GPU-{index}", state or usual, room, free, progress, wait_s, left_s)
 
 
 requests = st.lists(
@@ -69,6 +76,8 @@ slots = st.lists(
         room=st.sampled_from(Room),
         free=st.sampled_from([None, 900, 2000, 24000]),
         progress=st.sampled_from([0.0, 0.3, 0.9]),
+        wait_s=st.sampled_from([0.0, 0.0, 20.0, 7200.0]),
+        left_s=st.sampled_from([None, 5.0, 300.0]),
     ),
     max_size=5,
     unique_by=lambda one: one.worker,
@@ -103,7 +112,7 @@ def test_no_gpu_with_room_is_left_that_a_waiting_beam_could_use(beams: list[Beam
 def test_a_beam_is_left_out_only_if_no_beam_behind_it_got_what_it_could_have_had(
     beams: list[BeamRequest], gpus: list[Slot]
 ) -> None:
-    idle = [gpu for gpu in gpus if gpu.room is Room.IDLE]
+    idle = [gpu for gpu in gpus if gpu.room is Room.IDLE and not gpu.wait_s]
     placed = {one.key: one.worker for one in assign(beams, idle)}
     for left in (beam for beam in beams if beam.key not in placed):
         wanted = {gpu.worker for gpu in idle if gpu.holds(left) and gpu.place not in avoided(left, idle)}
@@ -177,3 +186,55 @@ def test_a_gpu_that_failed_the_beam_is_avoided_unless_no_other_could_ever_take_i
 def test_a_pair_that_was_just_refused_is_not_tried_at_once() -> None:
     beam = request()
     assert assign([beam], [slot(0), slot(1)], frozenset({(beam.key, "gpu1/gpu-0")}))[0].worker == "gpu1/gpu-1"
+
+
+@given(requests, slots)
+def test_nobody_waits_in_a_cluster_while_a_gpu_that_it_could_have_is_idle(
+    beams: list[BeamRequest], gpus: list[Slot]
+) -> None:
+    chosen = assign(beams, gpus)
+    by_key, by_worker = {one.key: one for one in beams}, {one.worker: one for one in gpus}
+    free = [gpu for gpu in gpus if gpu.worker not in {one.worker for one in chosen} and gpu.room is Room.IDLE]
+    for one in chosen:
+        beam, given_to = by_key[one.key], by_worker[one.worker]
+        sooner = [gpu for gpu in free if gpu.begins_s == 0 < given_to.begins_s and gpu.holds(beam)]
+        assert [gpu for gpu in sooner if gpu.place not in avoided(beam, gpus)] == []
+
+
+@given(st.lists(st.sampled_from([0.0, 3.0, 40.0, 900.0, 7200.0]), max_size=5), st.integers(0, 6))
+def test_beams_that_could_go_anywhere_go_where_they_begin_soonest_the_first_first(waits: list[float], n: int) -> None:
+    gpus = [
+        slot(index, Room.AHEAD if index % 2 else Room.IDLE, **{"left_s" if index % 2 else "wait_s": wait})
+        for index, wait in enumerate(waits)
+    ]
+    begins = {gpu.worker: gpu.begins_s for gpu in gpus}
+    got = [begins[one.worker] for one in assign([request("a", beam) for beam in range(1, n + 1)], gpus)]
+    assert got == sorted(begins.values())[: len(got)]
+    assert len(got) == min(n, len(gpus)), "while there is room, nobody waits here"
+
+
+@pytest.mark.parametrize(
+    ("queue_s", "left_s", "chosen"),
+    [
+        (7200.0, 300.0, "gpu1/gpu-0"),  # a queue of hours, a GPU that is over in minutes
+        (20.0, 300.0, "gpu1/gpu-1"),
+        (0.0, 1.0, "gpu1/gpu-1"),  # a cluster of which no wait is expected is as good as an idle GPU
+        (7200.0, None, "gpu1/gpu-0"),  # nothing is known of the run: it is a usual one
+        (USUAL_RUN_S / 2, None, "gpu1/gpu-1"),
+    ],
+)
+def test_a_busy_gpu_and_a_cluster_are_weighed_by_what_begins_sooner(
+    queue_s: float, left_s: float | None, chosen: str
+) -> None:
+    gpus = [slot(0, Room.AHEAD, left_s=left_s), slot(1, wait_s=queue_s)]
+    assert assign([request()], gpus)[0].worker == chosen
+    both = {one.worker for one in assign([request("a", 1), request("a", 2)], gpus)}
+    assert both == {"gpu1/gpu-0", "gpu1/gpu-1"}, "the second takes what is left, however long that is"
+
+
+def test_a_staged_beam_is_not_called_back_for_a_cluster_that_begins_later() -> None:
+    ahead = {"gpu1/gpu-0": request("a", 1)}
+    busy = slot(0, Room.NONE, progress=0.5, left_s=300.0)
+    assert call_back(ahead, [busy, slot(1, wait_s=7200.0)]) == ()
+    assert call_back(ahead, [busy, slot(1, wait_s=20.0)]) == ("a/1/1",)
+    assert call_back(ahead, [busy, slot(1, wait_s=7200.0), slot(2)]) == ("a/1/1",)
