@@ -17,6 +17,7 @@ from loguru import logger
 
 from actors.cli.daemon.engine import engine_version
 from actors.cli.daemon.lock import StateLock
+from actors.cli.daemon.memory import few_arenas
 from actors.cli.daemon.preflight import make_folders, read_profile
 from actors.cli.daemon.service import ServiceManager
 from actors.cli.failures import ExitCode
@@ -203,6 +204,7 @@ class RealTree:
 
 def run_daemon(path: Path, environ: Mapping[str, str], assembly: Assembly | None = None, *, debug: bool = False) -> int:
     """``start``: in the foreground until told to stop; the exit code. Raises what is wrong before anything started."""
+    few_arenas()
     settings = load(path, environ)
     make_folders(settings)
     profile = read_profile(settings)
