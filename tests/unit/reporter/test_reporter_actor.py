@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from actors.reporter import Reporter
-from actors.reporter.actor import FULL_S
+from actors.reporter.actor import FULL_S, LOOK_S, SILENT_S
 from actors.reporter.order import MadeReport, MakeReport, NoReport
 from actors.settings import ReportSettings
+from actors.supervision import TaskFailed
 from messages.faults import Blame, Fault
 from messages.ledger import (
     BeginReport,
@@ -24,7 +25,7 @@ from messages.ledger import (
     Written,
 )
 from messages.states import CaseState
-from tests.kit import Probe, VirtualTimers, solo
+from tests.kit import Probe, VirtualTimers, solo, solo_mail, wait_until
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 MADE = MadeReport("/results/c/report", "review", "why", "ab" * 32)
@@ -162,3 +163,41 @@ def test_answers_to_what_was_not_asked_are_stale() -> None:
 
 def test_no_reports_no_questions() -> None:
     assert list(Bench(enabled=False).ledger.received) == []
+
+
+def turned(bench: Bench, seconds: float) -> None:
+    """Time passes, and the actor gets what it told itself."""
+    bench.timers.advance(seconds)
+    for message in solo_mail(bench.reporter):
+        bench.reporter.receive(message)
+
+
+def test_a_ledger_in_which_nothing_is_due_is_looked_at_again() -> None:
+    bench = Bench()
+    bench.answer(NextReport, None, None)
+    assert len(bench.ledger.received) == 1
+    turned(bench, LOOK_S)
+    assert [type(message) for message in bench.ledger.received] == [GetNextReport, GetNextReport]
+
+
+def test_an_answer_that_was_lost_is_asked_for_anew() -> None:
+    bench = Bench()
+    turned(bench, SILENT_S)
+    assert len(bench.ledger.received) == 2
+
+
+def test_room_again_and_the_same_report_is_made() -> None:
+    bench = under_way()
+    wait_until(lambda: len(bench.orders) == 1)
+    bench.reporter.receive(NoReport("full", "disk-full"))
+    turned(bench, FULL_S)
+    wait_until(lambda: len(bench.orders) == 2)
+    assert bench.orders[0] == bench.orders[1]
+
+
+def test_a_process_that_cannot_be_started_is_a_try_that_failed() -> None:
+    bench = under_way()
+    bench.reporter.receive(TaskFailed("report", OSError("no more processes"), bench.reporter.epoch))
+    settled = bench.record()
+    assert isinstance(settled, SettleReport)
+    assert (settled.state, "no more processes" in settled.reason) == ("due", True)
