@@ -123,9 +123,8 @@ class Plans:
 
     def reporter(self) -> Spec:
         def make(context: Context) -> Reporter:
-            settings = self.site.settings
-            ledger = context.system.address(LEDGER)
-            return Reporter(context, ledger=ledger, results_dir=settings.results.dir, rules=settings.report)
+            settings, at = self.site.settings, context.system.address
+            return Reporter(context, ledger=at(LEDGER), results_dir=settings.results.dir, rules=settings.report)
 
         return Spec("reporter", make, backoff=Backoff(0.2, 60.0, 0.2), escalates=False)
 
@@ -198,6 +197,7 @@ class Plans:
                 path=settings.ledger_path,
                 backups=settings.backups_dir,
                 backup_hours=settings.backup.every_h,
+                events_days=settings.retention.events_days,
                 monitor=context.system.address(MONITOR),
             )
 
@@ -214,14 +214,13 @@ class Plans:
 
     def host(self, host: HostSettings) -> Spec:
         lanes = [self.lane(host, n + 1) for n in range(host.lanes)]
-        circuit_breaker = Backoff(min_s=1.0, max_s=60.0, jitter=0.2)
         return supervisor(
             host.name,
             [self.control(host), *lanes],
             Strategy.REST_FOR_ONE,
             max_restarts=5,
             within_s=60,
-            backoff=circuit_breaker,
+            backoff=Backoff(min_s=1.0, max_s=60.0, jitter=0.2),  # the circuit breaker
             escalates=False,
         )
 
@@ -305,7 +304,7 @@ class Plans:
                 start_case=self.case,
                 cases=context.parent,
                 monitor=at(MONITOR),
-                max_active=64,
+                work_days=self.site.settings.retention.work_days,
             )
 
         return Spec("admission", make, capacity=10_000)
@@ -329,6 +328,7 @@ class Plans:
                 work_dir=settings.work_dir,
                 results_dir=settings.results.dir,
                 attempts=settings.retry.attempts,
+                work_days=settings.retention.work_days,
                 engine_version=site.engine_version,
                 daemon_version=site.daemon_version,
             )

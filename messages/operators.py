@@ -42,6 +42,8 @@ class OrderKind(StrEnum):
     PAUSE = "pause"
     """Everywhere: no case that was not begun is begun."""
     UNPAUSE = "unpause"
+    PRUNE = "prune"
+    """Everywhere: what is older than ``[retention]`` keeps is removed now, and not only when its time comes."""
     SUBMIT = "submit"
     """A folder, with the argument ``partial`` as it is: taken now, without waiting for the scanner."""
 
@@ -56,6 +58,11 @@ class OrderPlaced:
 @dataclass(frozen=True, slots=True)
 class PlacesChanged:
     """Orders → those whom it concerns: where new work may start has changed; the ledger tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class PruneNow:
+    """Orders → ledger, admission: look now for what is kept for longer than it has to be."""
 
 
 @dataclass(frozen=True, slots=True)

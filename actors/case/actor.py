@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from actors.case.far_step import FarHost, FarStep
 from actors.case.files import inputs_whole, remove
 from actors.case.mail import Mail
 from actors.case.retry import RetryPolicy
-from actors.case.view import Beam, CaseView, Doing, view_of
+from actors.case.view import Beam, CaseView, Doing, expired, view_of
 from actors.case.workflow import Ways, advance
 from actors.supervision import Actor, Context, Exited, TaskFailed, Up
 from messages.address import Mailbox
@@ -96,13 +97,14 @@ class Case(Actor):
         work_dir: Path,
         results_dir: Path,
         attempts: int,
+        work_days: float = 90.0,
         engine_version: str,
         daemon_version: str,
         hosts: Mapping[str, FarHost] | None = None,
     ) -> None:
         super().__init__(context)
         self._ledger, self._compute, self._scheduler, self._monitor = ledger, compute, scheduler, monitor
-        self._controls = controls
+        self._controls, self._keep_work = controls, timedelta(days=work_days)
         self._mail = Mail(context.address, case, scheduler, worker_address)
         self._profile, self._calibrations, self._zone = profile, calibrations, zone
         self._folder = work_dir / case
@@ -224,6 +226,7 @@ class Case(Actor):
 
     def _loaded(self, report: CaseReport) -> tuple[fx.Effect, ...]:
         self._view = view_of(report, self._view.case, roomy=self._view.roomy, tries=self._view.tries)
+        self._view.expired = expired(report.row, datetime.now(UTC) - self._keep_work)
         if self._far is not None and not self._view.going:
             self._far.drop()
         return events.loaded(self._view)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from actors.case.intake import ASKED_FOR, Intake
 from actors.supervision import Actor, Context, Exited, Spec, StartChild, Up
 from messages.address import Mailbox
 from messages.cases import AdmissionsMissed, CaseAdmitted
 from messages.ledger import CasesReport, GetCases, GetHalts, HaltsReport
-from messages.operators import CaseChanged, DiskState, PlacesChanged, SubscribeDisk
+from messages.operators import CaseChanged, DiskState, PlacesChanged, PruneNow, SubscribeDisk
 
 LOOK_AGAIN_S = 600.0
-"""Cases whose cleaning was given up (a host that could not be reached) are taken up again after so long."""
+"""Cases whose cleaning was given up (a host that could not be reached) are taken up again after so long, and
+those that failed so long ago that their working files go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +34,14 @@ class Admission(Actor):
         start_case: Callable[[str], Spec],
         cases: Mailbox,
         monitor: Mailbox,
+        work_days: float = 90.0,
         max_active: int = 64,
     ) -> None:
         super().__init__(context)
         self._ledger, self._cases, self._monitor = ledger, cases, monitor
         self._start_case = start_case
         self._intake = Intake(max_active)
+        self._keep_work = timedelta(days=work_days)
         self._names: dict[str, str] = {}
         """Path of a case's actor → case."""
         self._asked = 0
@@ -67,10 +71,11 @@ class Admission(Actor):
             case DiskState():
                 self._disk = message
                 self._tell_all(message)
-            case _LookAgain():
+            case _LookAgain() | PruneNow():
                 self._intake.look_again()
                 self._look()
-                self.after(LOOK_AGAIN_S, _LookAgain())
+                if isinstance(message, _LookAgain):
+                    self.after(LOOK_AGAIN_S, message)
             case Up() | Exited():
                 pass
             case _:
@@ -121,6 +126,7 @@ class Admission(Actor):
         if report.request_id != self._request:
             return
         self._waiting = False
+        self._intake.failed_before = datetime.now(UTC) - self._keep_work
         for case in self._intake.choose(report.rows):
             self._begin(case)
         if self._stale:

@@ -96,8 +96,8 @@ def written(view: CaseView) -> tuple[fx.Effect, ...]:
 
 
 def _noted(view: CaseView) -> tuple[fx.Effect, ...]:
-    """A write that moved nothing: the intent to publish, or that the case is cleaned."""
-    if view.state is CaseState.RUNNING:
+    """A write that moved nothing: the intent to publish or to remove, or that the case is cleaned."""
+    if view.state is CaseState.RUNNING or (view.state is CaseState.FAILED and not view.intent_noted):
         view.intent_noted = True
     elif view.state in _CLEANED:
         view.cleaned = True

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from actors.case.view import expired
 from messages.ledger import CaseRow
 from messages.states import BeamState, CaseState
 
@@ -13,7 +15,7 @@ _BEGINS = frozenset({CaseState.QUEUED, CaseState.RUNNING})
 _UNDER_WAY = frozenset({BeamState.STAGED, BeamState.RUNNING, BeamState.ENDED, BeamState.COLLECTED})
 """Of a beam of a held case: what was launched is brought to its end."""
 _TO_CLEAN = frozenset({CaseState.DONE, CaseState.CANCELLED})
-"""Ended cases whose files are removed; a failed one keeps what a retry goes on from."""
+"""Ended cases whose files are removed; a failed one keeps for a while what a retry goes on from."""
 
 
 @dataclass(slots=True)
@@ -21,6 +23,8 @@ class Intake:
     """The cases that have an actor now."""
 
     max_active: int
+    failed_before: datetime | None = None
+    """A case that failed before then is cleaned too."""
     paused: bool = False
     """An operator wants no further case to be begun."""
     active: set[str] = field(default_factory=set)
@@ -55,7 +59,10 @@ class Intake:
             return any(beam.state in _UNDER_WAY for beam in row.beams)
         if row.state in _BEGINS:
             return row.started is not None or not self.paused
-        return row.state in _TO_CLEAN and not row.cleaned and row.case not in self._gave_up
+        return not row.cleaned and row.case not in self._gave_up and (row.state in _TO_CLEAN or self._expired(row))
+
+    def _expired(self, row: CaseRow) -> bool:
+        return self.failed_before is not None and expired(row, self.failed_before)
 
 
 def _urgency(row: CaseRow) -> int:

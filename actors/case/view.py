@@ -13,7 +13,7 @@ from messages.cases import CaseSource
 from messages.faults import Fault
 from messages.files import FileProof
 from messages.interpretation import BeamInput, Interpretation
-from messages.ledger import AttemptRow, BeamRow, CaseReport
+from messages.ledger import AttemptRow, BeamRow, CaseReport, CaseRow
 from messages.results import PublishedCase, VerifiedDose
 from messages.states import OPEN_ATTEMPTS, AttemptState, BeamState, CaseState
 
@@ -138,6 +138,8 @@ class CaseView:
     """Hosts whose run directories are still to be removed."""
     far_runs: tuple[FarRun, ...] = ()
     """Interpretations on hosts that the ledger knows of, oldest first."""
+    expired: bool = False
+    """It has failed so long ago that its working files go."""
     work_removed: bool = False
     cleaned: bool = False
 
@@ -150,6 +152,11 @@ class CaseView:
         if self.interpretation is None:
             return None
         return next((one for one in self.interpretation.beams if one.number == beam), None)
+
+
+def expired(row: CaseRow | None, before: datetime) -> bool:
+    """Whether the case failed before that time: its working files have been kept for long enough."""
+    return row is not None and row.state is CaseState.FAILED and row.ended is not None and row.ended < before
 
 
 def view_of(report: CaseReport, case: str, *, roomy: bool = True, tries: int = 0) -> CaseView:

@@ -316,6 +316,22 @@ def tail(
 
 
 @app.command()
+def prune(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Remove now what is older than [retention] keeps (the daemon does so by itself)."""
+    del debug
+    if dry_run:
+        from actors.cli.pruning import show_prunable
+
+        return show_prunable(conf, as_json=as_json)
+    _give("prune", conf=conf, as_json=as_json)
+
+
+@app.command()
 def backup(
     file: Annotated[Path | None, typer.Argument(metavar="[FILE]", show_default=False)] = None,
     conf: Conf = None,

@@ -105,7 +105,7 @@ def compare(path: Path, wanted: str) -> Unit:
     problems = [f"{problem}: {remedy}" for problem, remedy in supervisor_problems(path.name, found)]
     if problems and "cannot be read" in problems[0]:
         return Unit(path, written=False, problems=tuple(problems))
-    notes = []
+    notes: list[str] = []
     there, here = _keys(found), _keys(wanted)
     for key in dict.fromkeys((*here, *(key for key in there if key in DECIDING))):
         if there.get(key) != here.get(key):
@@ -156,7 +156,8 @@ def _systemd_word(word: str) -> str:
 def _with(text: str, keys: Mapping[str, str], after: str) -> str:
     """``text`` with these keys, and ``after`` behind the first of them."""
     for key, value in keys.items():
-        text, times = re.subn(rf"(?m)^{key}=.*$", lambda _, k=key, v=value: f"{k}={v}", text)
+        line = f"{key}={value}".replace("\\", r"\\")
+        text, times = re.subn(rf"(?m)^{key}=.*$", line, text)
         assert times == 1, key
     first = next(iter(keys))
     return re.sub(rf"(?m)^{first}=.*\n", lambda found: found[0] + after, text)

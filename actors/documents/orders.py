@@ -13,7 +13,7 @@ DONE, NOTHING, REFUSED = "done", "nothing to do", "refused"
 
 OF_CASES = frozenset({OrderKind.RETRY, OrderKind.CANCEL, OrderKind.HOLD, OrderKind.RELEASE, OrderKind.PRIORITY})
 OF_PLACES = frozenset({OrderKind.DRAIN, OrderKind.RESUME})
-OF_ALL = frozenset({OrderKind.PAUSE, OrderKind.UNPAUSE})
+OF_ALL = frozenset({OrderKind.PAUSE, OrderKind.UNPAUSE, OrderKind.PRUNE})
 HIGHEST = 1000
 """A priority lies between this and its negative."""
 

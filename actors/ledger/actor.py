@@ -18,6 +18,7 @@ from actors.ledger.commit import Committed, DiskRefusedError, SupersededError, c
 from actors.ledger.damage import damage_named
 from actors.ledger.narration import narrate
 from actors.ledger.pace import Pace
+from actors.ledger.pruning import LEAST_DAYS, prune_events
 from actors.ledger.reads import Query, answer
 from actors.ledger.store import open_store
 from actors.supervision import Actor, Context, TaskFailed, TaskScope
@@ -25,7 +26,7 @@ from messages.address import Mailbox
 from messages.faults import Blame, Fault
 from messages.ledger import Write, WriteRefused, Written
 from messages.metrics import CommitsTimed
-from messages.operators import AlarmCleared, AlarmRaised
+from messages.operators import AlarmCleared, AlarmRaised, PruneNow
 
 BATCH = 256
 """Messages of one commit at most: what bounds the time of one handler."""
@@ -38,6 +39,9 @@ PROBE_BYTES = 64 * 1024
 """How often a disk that refused a write is tried again while nobody writes."""
 EVENTS_A_TIME = 2000
 """Events told to the log after one commit at most; the rest is told after the next."""
+PRUNE_FIRST_S, PRUNE_AGAIN_S = 60.0, 86_400.0
+PRUNE_PAUSE_S, PRUNE_ROWS = 0.2, 1000
+"""Old history goes once a day, so many lines at a time: nobody waits for it."""
 _QUERIES = get_args(Query)
 _WRITE_ALARM = "ledger-write"
 _BACKUP_ALARM = "ledger-backup"
@@ -53,6 +57,13 @@ class _Flush:
 @dataclass(frozen=True, slots=True)
 class _Probe:
     """To myself: is there room again?"""
+
+
+@dataclass(frozen=True, slots=True)
+class _PruneDue:
+    """To myself: remove old history, and the next time after so long."""
+
+    again_s: float = PRUNE_AGAIN_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,7 @@ class Ledger(Actor):
         path: Path,
         backups: Path,
         backup_hours: float,
+        events_days: float = 0.0,
         monitor: Mailbox | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -88,6 +100,7 @@ class Ledger(Actor):
         self._path = path
         self._backups = backups
         self._backup_every = timedelta(hours=backup_hours)
+        self._keep = timedelta(days=max(LEAST_DAYS, events_days)) if events_days else None
         self._monitor = monitor
         self._clock = clock
         self._database: sqlite3.Connection | None = None
@@ -110,6 +123,7 @@ class Ledger(Actor):
         self._told = int(self._database.execute(q.LAST_EVENT).fetchone()[0])
         clear_unfinished(self._backups)
         self._plan_backup()
+        self.after(PRUNE_FIRST_S, _PruneDue())
 
     def receive(self, message: object) -> None:
         """Writes and queries wait for the flush behind them."""
@@ -125,6 +139,8 @@ class Ledger(Actor):
                 self._probe()
             case _BackupDue() | _BackupTaken() | TaskFailed():
                 self._backup(message)
+            case _PruneDue() | PruneNow():
+                self._prune(message)
             case _:
                 self.log.warning(f"the ledger has no use for {type(message).__name__}")
 
@@ -248,6 +264,24 @@ class Ledger(Actor):
     def _tell_monitor(self, message: AlarmRaised | AlarmCleared | CommitsTimed) -> None:
         if self._monitor is not None:
             self._monitor.tell(message)
+
+    # --- old history ---
+
+    def _prune(self, message: _PruneDue | PruneNow) -> None:
+        """A part of it; the rest after a pause. What cannot be written now goes another day."""
+        gone = 0
+        if self._keep is not None:
+            with damage_named(self._path, self._backups):
+                try:
+                    gone = prune_events(self._open(), self._clock() - self._keep, PRUNE_ROWS)
+                except sqlite3.OperationalError as error:
+                    self.log.info(f"old history is not removed now: {error}")
+        if gone:
+            self.log.info(f"{gone} lines of the history were older than is kept, and are gone")
+        if gone == PRUNE_ROWS:
+            self.after(PRUNE_PAUSE_S, message)
+        elif isinstance(message, _PruneDue):
+            self.after(message.again_s, message)
 
     # --- backups ---
 

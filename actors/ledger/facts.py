@@ -14,7 +14,7 @@ from messages.metrics import LedgerFacts, StateLeft
 from messages.states import OPEN_CASES
 
 AT_ONCE = 50_000
-"""Events counted by one call: what bounds its time."""
+"""Events counted by one call: what bounds its time. Also the size of the blocks in which removed ones are added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ def read_facts(database: sqlite3.Connection, backups: Path, known: Known) -> Led
         return None
     upto = min(last, known.upto + AT_ONCE)
     bounds = {"after": known.upto, "upto": upto}
+    counted = {**bounds, "size": AT_ONCE}
     waiting, told = database.execute(q.COUNT_PUSHES).fetchone()
     return LedgerFacts(
         upto=upto,
@@ -43,7 +44,7 @@ def read_facts(database: sqlite3.Connection, backups: Path, known: Known) -> Led
             (state, datetime.fromisoformat(since))
             for state, since in database.execute(q.OLDEST_OPEN, {"states": list_json(sorted(OPEN_CASES))})
         ),
-        happened=_pairs(database.execute(q.COUNT_EVENTS, bounds)),
+        happened=_pairs(database.execute(q.COUNT_EVENTS, counted)),
         left=tuple(
             StateLeft(what.startswith("beam"), _state(what), max(0.0, seconds))
             for what, seconds in database.execute(q.STATES_LEFT, {**bounds, "began": time_text(known.began)})

@@ -45,7 +45,21 @@ def _to_4(database: Database) -> None:
     database.execute("CREATE INDEX reports_due ON reports (tries, at) WHERE state = 'due'")
 
 
-STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3, 4: _to_4})
+def _to_5(database: Database) -> None:
+    """Old history may go; what it counted for stays."""
+    database.execute("DROP TRIGGER events_never_go")
+    database.execute(
+        "CREATE TRIGGER events_never_go BEFORE DELETE ON events "
+        "WHEN OLD.at >= coalesce((SELECT value FROM meta WHERE key = 'history_since'), '') "
+        "BEGIN SELECT RAISE(ABORT, 'events are append-only'); END"
+    )
+    database.execute(
+        "CREATE TABLE tallies (block INTEGER NOT NULL, happened TEXT NOT NULL, number INTEGER NOT NULL, "
+        "PRIMARY KEY (block, happened)) WITHOUT ROWID"
+    )
+
+
+STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5})
 """Version → what makes it out of the version before: changes tables with sqlite-utils, begins no transaction."""
 
 

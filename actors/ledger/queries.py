@@ -301,11 +301,15 @@ OLDEST_OPEN = (
 """Since when the oldest case of each of these states (JSON list) waits: its start, admission, or first sight."""
 
 COUNT_EVENTS = (
+    "SELECT happened, sum(times) FROM ("
     "SELECT CASE WHEN what = 'case: verdict' AND json_valid(detail) "
-    "THEN what || ' ' || coalesce(json_extract(detail, '$.verdict'), '') ELSE what END AS happened, count(*) "
-    "FROM events WHERE number > :after AND number <= :upto GROUP BY happened"
+    "THEN what || ' ' || coalesce(json_extract(detail, '$.verdict'), '') ELSE what END AS happened, count(*) AS times "
+    "FROM events WHERE number > :after AND number <= :upto GROUP BY happened "
+    "UNION ALL SELECT happened, number AS times FROM tallies WHERE block * :size >= :after AND block * :size < :upto"
+    ") GROUP BY happened"
 )
-"""How often everything happened within a stretch of the history; of a verdict also which."""
+"""How often everything happened within a stretch of the history, also what was removed of it; of a verdict also which.
+Who reads block by block (of ``size`` numbers), or what is younger than all that ever goes, counts each once."""
 
 STATES_LEFT = (
     "SELECT e.what, (julianday(e.at) - julianday(coalesce("

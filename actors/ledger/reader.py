@@ -17,6 +17,7 @@ from actors.ledger.codec import time_text
 from actors.ledger.damage import damage_named, damaged
 from actors.ledger.facts import Known, read_facts
 from actors.ledger.migrations import create_schema
+from actors.ledger.pruning import old_events
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.transitions import refused
 from messages.ledger import (
@@ -152,6 +153,10 @@ class Reader:
     def facts(self, backups: Path, upto: int, began: datetime) -> LedgerFacts | None:
         """What is, and what has happened after event ``upto`` (states left: since ``began``); None: nothing has."""
         return self._read(lambda database: read_facts(database, backups, Known(upto, began)))
+
+    def old_events(self, before: datetime) -> tuple[int, str]:
+        """How many lines of the history are older and needed by nothing, and the time (ISO 8601) of the oldest."""
+        return self._read(lambda database: old_events(database, before))
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         try:

@@ -46,7 +46,9 @@ from messages.ledger import (
 )
 from messages.states import OPEN_ATTEMPTS, CaseState
 
-Query = GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders | GetPushes | GetHalts | GetGpuRecord | GetNextReport
+Query = (
+    GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders | GetPushes | GetHalts | GetGpuRecord | GetNextReport
+)
 Report = (
     CaseReport
     | CasesReport

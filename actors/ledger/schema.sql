@@ -1,4 +1,4 @@
--- The ledger: the durable truth about every case. Version 4.
+-- The ledger: the durable truth about every case. Version 5.
 -- Times are ISO 8601 in UTC with microseconds. Paths that are not UTF-8 are kept as BLOBs of their bytes.
 -- Patient names and ids have no column here, by design.
 
@@ -76,7 +76,8 @@ CREATE UNIQUE INDEX attempts_open ON attempts ("case", beam)
     WHERE state IN ('intended', 'staged', 'launching', 'running', 'ended', 'collected');
 CREATE INDEX attempts_by_worker ON attempts (worker, state);
 
--- The history of everything: rows are added, never changed, never removed.
+-- The history of everything: rows are added, never changed, and removed only when they are older than what
+-- meta.history_since says was ordered; what they counted for stays in tallies.
 CREATE TABLE events (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     at     TEXT NOT NULL,
@@ -88,7 +89,16 @@ CREATE INDEX events_by_case ON events ("case", number);
 CREATE TRIGGER events_never_change BEFORE UPDATE ON events
     BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
 CREATE TRIGGER events_never_go BEFORE DELETE ON events
+    WHEN OLD.at >= coalesce((SELECT value FROM meta WHERE key = 'history_since'), '')
     BEGIN SELECT RAISE(ABORT, 'events are append-only'); END;
+
+-- How often what happened, of the events that were removed: by blocks of 50,000 event numbers.
+CREATE TABLE tallies (
+    block    INTEGER NOT NULL,
+    happened TEXT NOT NULL,
+    number   INTEGER NOT NULL,
+    PRIMARY KEY (block, happened)
+) WITHOUT ROWID;
 
 CREATE TABLE hosts (
     host   TEXT PRIMARY KEY,

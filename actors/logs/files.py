@@ -85,19 +85,31 @@ def _free_name(path: Path) -> Path:
     return name
 
 
-def sweep(log_dir: Path, keep_days: float) -> int:
-    """Remove renamed logs, and logs of cases, that were last written more than ``keep_days`` ago; how many went."""
+def old_logs(log_dir: Path, keep_days: float) -> list[Path]:
+    """Renamed logs, and logs of cases, that were last written more than ``keep_days`` ago."""
     oldest = time.time() - keep_days * 86400
+    candidates = [path for path in _files(log_dir) if _ROTATED.match(path.name)] + _files(log_dir / "cases")
+    return [path for path in candidates if _written(path) < oldest]
+
+
+def sweep(log_dir: Path, keep_days: float) -> int:
+    """Remove the old logs; how many went."""
     gone = 0
-    candidates = [path for path in _files(log_dir) if _ROTATED.match(path.name)] + list(_files(log_dir / "cases"))
-    for path in candidates:
+    for path in old_logs(log_dir, keep_days):
         try:
-            if path.stat().st_mtime < oldest:
-                path.unlink()
-                gone += 1
+            path.unlink()
+            gone += 1
         except OSError:
             continue
     return gone
+
+
+def _written(path: Path) -> float:
+    """When it was last written; never old where that cannot be told."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return float("inf")
 
 
 def _files(folder: Path) -> list[Path]:

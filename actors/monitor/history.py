@@ -19,6 +19,7 @@ ORDERS = frozenset(
         "resume",
         "pause",
         "unpause",
+        "prune",
         "submit",
         "reload",
         "stop",

@@ -28,7 +28,7 @@ from messages.ledger import (
     WriteRefused,
     Written,
 )
-from messages.operators import AlarmCleared, CaseChanged, OrderKind, OrderPlaced, PlacesChanged
+from messages.operators import AlarmCleared, CaseChanged, OrderKind, OrderPlaced, PlacesChanged, PruneNow
 
 LOOK_S = 1.0
 """Orders that were written into the ledger by a command itself, while the console was silent, are found within this."""
@@ -225,6 +225,11 @@ class Orders(Actor):
     def _tell_of(self, order: OrderRow) -> None:
         """Those concerned read the ledger: what they find there is what was ordered."""
         of_a_case = order.kind in OF_CASES
+        if order.kind == OrderKind.PRUNE:
+            with effect("order.tell"):
+                for listener in (self._ledger, self._admission):
+                    listener.tell(PruneNow())
+            return
         with effect("order.tell"):
             for listener in (self._admission, self._scanner) if of_a_case else (self._admission, *self._workers()):
                 listener.tell(CaseChanged(order.subject) if of_a_case else PlacesChanged())

@@ -21,6 +21,8 @@ def decide(order: OrderRow, halts: Iterable[HaltRow], hosts: Collection[str]) ->
             return _pause(order, standing)
         case OrderKind.UNPAUSE:
             return _unpause(standing)
+        case OrderKind.PRUNE:
+            return done("what is older than [retention] keeps is being removed; the log says what went")
     host, index = place_of(order.subject)
     if host not in hosts:
         return refuse(f"there is no host {host}; there are {', '.join(sorted(hosts)) or 'none'}")

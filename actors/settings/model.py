@@ -278,6 +278,22 @@ class Backup(Section):
     every_h: Hours = 24.0
 
 
+class Retention(Section):
+    """How long what has served its purpose is kept; results and rows of cases are kept for ever."""
+
+    work_days: Annotated[float, Field(ge=1, le=1e5)] = 90.0
+    """Working files of a failed case, after its end; those of other cases go with their end."""
+    events_days: Annotated[float, Field(ge=0, le=1e5)] = 3650.0
+    """The ledger's history of ended cases and of the system; 0: for ever, and never less than 30."""
+
+    @field_validator("events_days")
+    @classmethod
+    def _long_enough(cls, value: float) -> float:
+        if 0 < value < 30:
+            raise ValueError("must be 0 (for ever), or 30 or more")
+        return value
+
+
 class Console(Section):
     """How operators and programs reach the daemon; the control socket is always there."""
 
@@ -319,6 +335,7 @@ class Settings(Section):
     monitor: MonitorSettings = MonitorSettings()
     alarms: Alarms = Alarms()
     backup: Backup = Backup()
+    retention: Retention = Retention()
     report: ReportSettings = ReportSettings()
     console: Console = Console()
 

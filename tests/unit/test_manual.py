@@ -90,9 +90,9 @@ def _named(module: ast.Module, name: str) -> Iterator[str]:
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == name for t in node.targets):
             yield from filter(None, [_leading(node.value)])
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            yield from filter(
-                None, (_leading(r.value) for r in ast.walk(node) if isinstance(r, ast.Return) and r.value)
-            )
+            returned = [r.value for r in ast.walk(node) if isinstance(r, ast.Return) and r.value]
+            either = [part for one in returned if isinstance(one, ast.IfExp) for part in (one.body, one.orelse)]
+            yield from filter(None, map(_leading, (*returned, *either)))
 
 
 def alarm_ids() -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,14 @@ def test_failed_cleaned_and_held_cases_are_left_alone() -> None:
     intake = Intake(max_active=10)
     assert intake.choose(rows(CaseState.FAILED, CaseState.HELD, CaseState.INCOMING)) == ()
     assert intake.choose(rows(CaseState.DONE, cleaned=True)) == ()
+
+
+def test_a_case_that_failed_long_ago_is_cleaned() -> None:
+    intake, (row,) = Intake(max_active=10), rows(CaseState.FAILED)
+    intake.failed_before = datetime(2026, 3, 2, tzinfo=UTC)
+    assert intake.choose([replace(row, ended=datetime(2026, 3, 3, tzinfo=UTC))]) == ()
+    assert intake.choose([replace(row, ended=datetime(2026, 3, 1, tzinfo=UTC), cleaned=True)]) == ()
+    assert intake.choose([replace(row, ended=datetime(2026, 3, 1, tzinfo=UTC))]) == ("case-0",)
 
 
 def test_when_one_ends_there_is_room_for_the_next() -> None:

@@ -32,6 +32,7 @@ def halts(*places: str) -> list[HaltRow]:
         (order("pause"), ("",), "nothing to do: intake is paused already, by lee since", ()),
         (order("unpause"), ("",), "done: cases are begun again", (LiftHalt(""),)),
         (order("unpause"), (), "nothing to do: intake is not paused", ()),
+        (order("prune"), (), "done: what is older than [retention] keeps is being removed", ()),
         (order("drain", "gpu1"), (), "done: nothing new starts on gpu1", (HaltPlace("gpu1", "kim"),)),
         (order("drain", "gpu1/0"), ("gpu1",), "done: nothing new starts on gpu1/0", (HaltPlace("gpu1/0", "kim"),)),
         (order("drain", "gpu1/gpu-0"), ("gpu1/0",), "nothing to do: gpu1/0 is drained already, by lee", ()),

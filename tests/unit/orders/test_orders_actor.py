@@ -26,7 +26,7 @@ from messages.ledger import (
     WriteRefused,
     Written,
 )
-from messages.operators import AlarmCleared, CaseChanged, OrderPlaced, PlacesChanged
+from messages.operators import AlarmCleared, CaseChanged, OrderPlaced, PlacesChanged, PruneNow
 from messages.states import CaseState
 from tests.kit import Probe, VirtualTimers, solo, solo_mail
 
@@ -207,3 +207,13 @@ def test_no_such_case_is_refused_and_an_unknown_message_is_no_reason_to_die(log_
     assert bench.records == (SettleCommand("o1", "refused: there is no case c"),)
     bench.tell("what?")
     assert any("do not know str" in line for line in log_lines)
+
+
+def test_an_order_to_prune_is_told_to_those_who_keep_things() -> None:
+    bench = Bench()
+    bench.standing(order("o1", "prune", ""))
+    bench.tell(HaltsReport(bench.ledger.all(GetHalts)[-1].request_id, ()))
+    assert bench.ledger.all(PruneNow) == [PruneNow()] == bench.admission.all(PruneNow)
+    (settle,) = bench.records
+    assert isinstance(settle, SettleCommand)
+    assert settle.outcome.startswith("done: what is older")

@@ -1,0 +1,98 @@
+"""Old history goes, in small commits; what it counted for stays, so that no figure changes."""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections import Counter
+from datetime import datetime
+
+from actors.crash_points import effect
+from actors.ledger import queries as q
+from actors.ledger.codec import list_json, time_text
+from actors.ledger.facts import AT_ONCE
+
+_OLD = (
+    "FROM events WHERE at < :before AND number < (SELECT max(number) FROM events) "
+    "AND number <= coalesce((SELECT after FROM pushes WHERE outcome = ''), (SELECT max(upto) FROM pushes), number) "
+    "AND CASE \"case\" WHEN '' THEN what NOT IN (SELECT 'alarm ' || alarm || ': raised' FROM alarms) "
+    'ELSE "case" IN (SELECT "case" FROM cases WHERE cleaned = 1 AND ended < :before '
+    "AND state IN ('done', 'failed', 'cancelled') "
+    'AND "case" NOT IN (SELECT "case" FROM reports WHERE state = \'due\')) END '
+)
+"""Older than that, and needed by nothing: not by a case that is open or has files left, an alarm that stands, or a
+document about alarms that is still to be told. The newest line stays: numbers go on from it."""
+
+COUNT_OLD_EVENTS = f"SELECT count(*), coalesce(min(at), '') {_OLD}"
+"""How much of the history may go, and since when it reaches back."""
+
+OLD_EVENTS = f"SELECT number, what, detail {_OLD} ORDER BY number LIMIT :limit"
+"""What of the history may go, oldest first."""
+
+ADD_TALLY = (
+    "INSERT INTO tallies (block, happened, number) VALUES (:block, :happened, :number) "
+    "ON CONFLICT (block, happened) DO UPDATE SET number = number + :number"
+)
+"""What removed history counted for."""
+
+DROP_EVENTS = "DELETE FROM events WHERE number IN (SELECT value FROM json_each(:numbers))"
+"""Remove these lines (JSON list of numbers); only those older than meta.history_since can go."""
+
+LEAST_DAYS = 30.0
+"""Younger history never goes: whoever counts it as it grows has long read it."""
+SINCE = "history_since"
+"""Key of what is removed before, in the ledger's ``meta``."""
+OTHER = "other"
+_PLAIN = re.compile(r"case: .+|beam \d+(?: attempt \d+)?: .+|host \S+: .+")
+_ALARM = re.compile(r"alarm ([\w-]+)(?::.*)?: raised", re.DOTALL)
+_ORDER = re.compile(r"order: (\w+)(?!.*: settled$)", re.DOTALL)
+
+
+def old_events(database: sqlite3.Connection, before: datetime) -> tuple[int, str]:
+    """How many lines of the history may go, and the time of the oldest of them (empty: none)."""
+    number, oldest = database.execute(COUNT_OLD_EVENTS, {"before": time_text(before)}).fetchone()
+    return int(number), str(oldest)
+
+
+def prune_events(database: sqlite3.Connection, before: datetime, limit: int) -> int:
+    """Remove at most ``limit`` lines older than ``before`` that nothing needs, in one commit; how many went.
+
+    database: in autocommit mode. Raises sqlite3.Error, and then nothing has gone.
+    """
+    at = time_text(before)
+    database.execute("BEGIN IMMEDIATE")
+    try:
+        rows = database.execute(OLD_EVENTS, {"before": at, "limit": limit}).fetchall()
+        counted = Counter(((number - 1) // AT_ONCE, counted_as(what, detail)) for number, what, detail in rows)
+        if rows:
+            database.execute(q.SET_META, {"key": SINCE, "value": at})
+            for (block, happened), number in counted.items():
+                database.execute(ADD_TALLY, {"block": block, "happened": happened, "number": number})
+            database.execute(DROP_EVENTS, {"numbers": list_json([row[0] for row in rows])})
+        with effect("ledger.commit"):
+            database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    return len(rows)
+
+
+def counted_as(what: str, detail: str) -> str:
+    """The line as it is kept in the totals: all that figures are made of, and nothing of which there are ever more."""
+    if what == "case: verdict":
+        return f"{what} {_verdict(detail)}".rstrip()
+    if found := _ALARM.fullmatch(what):
+        return f"alarm {found[1]}: raised"
+    if found := _ORDER.match(what):
+        return f"order: {found[1]}"
+    return what if _PLAIN.fullmatch(what) and not what.startswith("case: priority") else OTHER
+
+
+def _verdict(detail: str) -> str:
+    try:
+        said = json.loads(detail)
+    except ValueError:
+        return ""
+    return str(said.get("verdict", "")) if isinstance(said, dict) else ""
