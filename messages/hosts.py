@@ -69,6 +69,8 @@ class GpusObserved:
     fault: str = ""
     asked: bool = True
     """False where the host has counted slots: nothing was asked, every slot is taken as healthy."""
+    wait_s: float = 0.0
+    """What a run submitted now is expected to wait in the cluster's queue, s."""
 
 
 @dataclass(frozen=True, slots=True)

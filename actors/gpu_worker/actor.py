@@ -377,6 +377,8 @@ class GpuWorker(Actor):
             free_mb=standing.free_mb,
             accepts=standing.accepts,
             progress=standing.progress,
+            wait_s=standing.wait_s,
+            left_s=standing.left_s,
         )
 
 

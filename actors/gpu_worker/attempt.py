@@ -29,6 +29,8 @@ from messages.states import AttemptState
 
 LOG_TRIES = 4
 """Tries to collect the log of a failed run; a good run's output is fetched until it is here."""
+LEAST_PACED = 0.02
+"""Progress from which a run says something about its own end."""
 
 AFTER_LAUNCH = frozenset({AttemptState.LAUNCHING, AttemptState.RUNNING})
 FINAL = frozenset({AttemptState.VERIFIED, AttemptState.FAILED, AttemptState.WITHDRAWN})
@@ -121,6 +123,8 @@ class Attempt:
     """Monotonic seconds: since when the claim of a launched run is not seen any more."""
     disowned: bool = False
     """The ledger has no open attempt of this key (any more): nothing is written for it, its processes are ended."""
+    paced_from: float = 0.0
+    """Progress at ``launched_at``: of a run that was taken over, what the ledger had."""
     noted: float = 0.0
     """Progress that was last told."""
     noted_at: float = 0.0
@@ -163,6 +167,13 @@ class Attempt:
     @property
     def end_known(self) -> bool:
         return self.exit is not None or self.observed in (Observation.KILLED, Observation.ABSENT)
+
+    def left_s(self, now: float) -> float | None:
+        """Until it is expected to be over at the pace that was seen of it; None: too little was seen."""
+        made = self.log.fraction - self.paced_from
+        if self.launched_at is None or made < LEAST_PACED:
+            return None
+        return (now - self.launched_at) / made * (1 - self.log.fraction)
 
     def verdict(self) -> Fault:
         """Why it failed."""

@@ -40,6 +40,10 @@ class Standing:
     free_mb: int | None
     accepts: bool
     progress: float
+    wait_s: float = 0.0
+    """Expected wait in the cluster's queue, s."""
+    left_s: float | None = None
+    """Until what runs is expected to be over, s; None: not known."""
 
 
 @dataclass(slots=True)
@@ -61,6 +65,8 @@ class Lease:
     """Why an operator wants nothing new here; empty: it may take work."""
     suspended: str = ""
     """Why the host cannot be used now; empty: it can."""
+    wait_s: float = 0.0
+    """What a run submitted now is expected to wait in the cluster's queue, s."""
     attempts: dict[str, Attempt] = field(default_factory=dict)
     record: Record = field(default_factory=Record)
     _unfit_since: float | None = None
@@ -125,6 +131,8 @@ class Lease:
             free_mb=self.gpu.idle_mb if self.asked else None,
             accepts=self.ready and health.good and ahead is None and self._collecting <= MOST_COLLECTING,
             progress=running.log.fraction if running else 0.0,
+            wait_s=self.wait_s,
+            left_s=running.left_s(now) if running else None,
         )
 
     @property
@@ -170,7 +178,7 @@ class Lease:
     def _restored(self, row: AttemptRow) -> Attempt:
         attempt = self._attempt(REQUEST.validate_json(row.request), row.run_dir, row.epoch)
         attempt.state, attempt.started, attempt.finished = row.state, row.launched, row.ended
-        attempt.log.fraction = attempt.noted = row.progress
+        attempt.log.fraction = attempt.noted = attempt.paced_from = row.progress
         if row.state is AttemptState.LAUNCHING:
             attempt.claim = Claim.UNKNOWN
         elif row.state is AttemptState.RUNNING:
@@ -214,6 +222,7 @@ class Lease:
 
     def observed(self, readings: GpusObserved, now: float) -> tuple[fx.Effect, ...]:
         """A look at the GPUs of the host."""
+        self.wait_s = readings.wait_s
         self.gpu.observe(readings, leased=bool(self.holders), now=now)
         return self.tick(now)
 

@@ -8,7 +8,7 @@
 # RUN_DIR/tried         sbatch was asked: a lost answer is looked for before it is asked again
 
 unset SQUEUE_FORMAT SQUEUE_FORMAT2 SQUEUE_STATES SQUEUE_SORT SACCT_FORMAT SLURM_TIME_FORMAT
-mqi_fields='JobID:|,Name:|,State:|,Reason:|,RestartCnt:|,StartTime:|,EndTime:|'
+mqi_fields='JobID:|,Name:|,State:|,Reason:|,RestartCnt:|,StartTime:|,EndTime:|,SubmitTime:|'
 
 limited() { # "$2"... for no longer than $1 s, where there is a timeout
     if command -v timeout >/dev/null; then timeout -k 2 "$@"; else shift && "$@"; fi
@@ -24,7 +24,8 @@ answered() { # what a Slurm command said: "$1 LINE" for each line, then "$1-code
     return "$code"
 }
 
-queue() { # all jobs of ours that Slurm still remembers, in one question
+queue() { # all jobs of ours that Slurm still remembers, in one question; and the clock that their times are of
+    echo "clock $(date +%Y-%m-%dT%H:%M:%S)"
     answered job squeue -h --me -t all -O "$mqi_fields"
 }
 

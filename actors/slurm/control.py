@@ -24,6 +24,7 @@ from actors.slurm.shell import OpenShell, ShellError
 from actors.slurm.standing import Standing
 from actors.slurm.submitting import install
 from actors.slurm.verdict import Patience
+from actors.slurm.waits import Waits
 from actors.slurm.watching import Observed, Pace, QueueHeard, Watch
 from actors.supervision import Actor, Backoff, Context, Spec, StartChild, TaskFailed, TaskScope
 from messages.address import Mailbox
@@ -101,6 +102,7 @@ class SlurmControl(Actor):
         self._last: HostObserved | None = None
         self._seen = Standing()
         self._watch = Watch(pace or Pace(), patience or Patience())
+        self._waits = Waits()
         self._waiting: deque[Task] = deque()
         self._busy = 0
         self._cluster: Cluster | None = None
@@ -135,7 +137,8 @@ class SlurmControl(Actor):
 
     def _receive_standing(self, message: object) -> None:
         match message:
-            case QueueHeard(fault):
+            case QueueHeard(fault, jobs, clock):
+                self._waits.hear(jobs, clock)
                 self._hear(fault)
             case _Opened():
                 self._opened(message)
@@ -236,7 +239,7 @@ class SlurmControl(Actor):
         self._subscribers[reply_to.id] = reply_to
         if self._last is not None:
             reply_to.tell(self._last)
-        reply_to.tell(self._slots.slots(datetime.now(UTC)))
+        reply_to.tell(self._told_slots())
 
     def _tell(self, news: GpusObserved | HostObserved) -> None:
         for subscriber in self._subscribers.values():
@@ -252,8 +255,12 @@ class SlurmControl(Actor):
         self._last = observed
         self._tell(observed)
 
+    def _told_slots(self) -> GpusObserved:
+        """As many slots as there are, and how long a run is expected to wait for its node."""
+        return replace(self._slots.slots(datetime.now(UTC)), wait_s=self._waits.expected_s)
+
     def _offer(self) -> None:
-        offered = self._slots.slots(datetime.now(UTC))
+        offered = self._told_slots()
         self._tell(offered)
         for slot in self._slots.new(offered):
             self.context.parent.tell(StartChild(self._worker_spec(slot.index, slot.uuid)))

@@ -28,10 +28,14 @@ class SlurmOptions:
     """More options, one word each."""
 
 
+PREFIX = "mqi-"
+"""What the names of our jobs begin with."""
+
+
 def job_name(key: str, workspace: str) -> str:
     """The name that a run's job has, and no other: it is looked up by it. Two sites on one cluster never share one."""
     identity = "\0".join((workspace, key)).encode("utf-8", "surrogateescape")
-    return f"mqi-{hashlib.sha256(identity).hexdigest()[:24]}"
+    return f"{PREFIX}{hashlib.sha256(identity).hexdigest()[:24]}"
 
 
 def sbatch_words(options: SlurmOptions, job: JobSpec) -> tuple[str, ...]:

@@ -49,6 +49,7 @@ class QueuedJob:
     start: str = ""
     """When it began, or is expected to; cluster's clock. Empty: not told."""
     end: str = ""
+    submitted: str = ""
 
     @property
     def waiting(self) -> bool:
@@ -81,10 +82,13 @@ class Queue:
     jobs: dict[str, QueuedJob]
     """By name. Of several with one name, that which has not ended, else the newest."""
     fault: str = ""
+    clock: str = ""
+    """What the cluster's clock showed."""
 
 
 def read_queue(lines: Iterable[tuple[str, str]], word: str = "job") -> Queue | None:
     """Lines of ``queue`` in cluster.sh as (word, rest); None when they hold no answer at all."""
+    lines = tuple(lines)
     mine = [(kind, rest) for kind, rest in lines if kind in (word, f"{word}-code")]
     codes = [rest for kind, rest in mine if kind == f"{word}-code"]
     if not codes:
@@ -97,7 +101,7 @@ def read_queue(lines: Iterable[tuple[str, str]], word: str = "job") -> Queue | N
         known = jobs.get(job.name)
         if known is None or known.over:
             jobs[job.name] = job
-    return Queue(jobs)
+    return Queue(jobs, clock=next((rest for kind, rest in lines if kind == "clock"), ""))
 
 
 def read_books(lines: Iterable[tuple[str, str]]) -> QueuedJob | None:
@@ -115,7 +119,7 @@ def _job(line: str) -> QueuedJob | None:
         return None
     number, name, state, reason, restarts, start, end = fields[:7]
     told = "" if reason in ("None", "(null)") else reason.replace("launch_failed_requeued_held", _LAUNCH_FAILED)
-    return QueuedJob(number, name, state, told, _count(restarts), _time(start), _time(end))
+    return QueuedJob(number, name, state, told, _count(restarts), _time(start), _time(end), _time("".join(fields[7:8])))
 
 
 def _why(said: list[str], code: str) -> str:

@@ -48,6 +48,8 @@ class QueueHeard:
 
     fault: str
     jobs: tuple[QueuedJob, ...] = ()
+    clock: str = ""
+    """What the cluster's clock showed; its jobs' times are of it."""
 
 
 class Run:
@@ -203,7 +205,7 @@ class Watch:
         calm_s = pace.queue_s if self._runs else pace.idle_s
         backoff_s = min(pace.silent_s, pace.queue_s * 2.0 ** min(asked.failures, 16))
         asked.due = time.monotonic() + (backoff_s if heard.fault else calm_s)
-        tell(QueueHeard(heard.fault, tuple(heard.jobs.values())))
+        tell(QueueHeard(heard.fault, tuple(heard.jobs.values()), heard.clock))
 
     def _look(self, run: Run, lines: Lines, tell: Callable[[object], None]) -> None:
         run.past = run.past or read_books(lines)

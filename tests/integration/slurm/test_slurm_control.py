@@ -15,9 +15,10 @@ from actors.errors import MqiError
 from actors.slurm import SlurmOptions, check_cluster, open_here
 from actors.slurm.options import job_name
 from actors.slurm.shell import LocalShell
+from actors.slurm.waits import AT_ONCE_S
 from actors.ssh_connection import open_link
 from messages.faults import Fault
-from messages.hosts import HostObserved, HostState
+from messages.hosts import GpusObserved, HostObserved, HostState
 from messages.jobs import JobLaunched, JobObserved, LaunchFailed, LaunchJob, Observation, SteerCase
 from tests.kit.hosts import Host, slurm_host
 from tests.kit.probe import Probe
@@ -93,6 +94,17 @@ def test_waiting_is_told_in_slurms_words_and_an_administrators_hand_is_named(slu
     host.control.tell(LaunchJob("late", host.probe, host.job("c/1/1", "true")))
     wait_until(lambda: host.probe.all(LaunchFailed) or len(host.probe.all(JobLaunched)) > 1, 20, "an answer")
     assert len(named(slurm_cluster, host, "c/1/1")) == 1, "what is over is not submitted again"
+
+
+def test_how_long_its_jobs_wait_is_told_to_whoever_gives_it_beams(
+    slurm_cluster: Slurm, host: Host, monitor: Probe
+) -> None:
+    assert monitor.all(GpusObserved)[-1].wait_s == 0
+    with ExitStack() as stack:
+        occupied(slurm_cluster, stack)
+        host.launch(host.job("c/1/1", "true"))
+        monitor.expect(GpusObserved, 40, lambda slots: slots.wait_s >= AT_ONCE_S)
+    host.last("c/1/1", timeout=40)
 
 
 def test_hold_release_and_priority_are_slurms_own(slurm_cluster: Slurm, host: Host) -> None:

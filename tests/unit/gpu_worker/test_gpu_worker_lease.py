@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 
 from actors.gpu_worker import effects as fx
 from actors.gpu_worker import facts
+from actors.gpu_worker.attempt import Attempt, Home
+from actors.gpu_worker.progress import LogReader
+from messages.engine import Progress
 from messages.faults import Blame, Fault
-from messages.hosts import GpuState, HostObserved, HostState
+from messages.hosts import GpusObserved, GpuState, HostObserved, HostState
 from messages.jobs import JobObserved, Observation
 from messages.scheduling import AttemptReport
 from messages.states import AttemptState
@@ -451,3 +454,20 @@ def test_an_exit_seen_before_the_answer_of_the_launch_still_ends_it() -> None:
     world.change(KEY, lambda a: facts.observe(a, ended, 0.0))
     world.settle()
     assert states(world)[-1] is AttemptState.COLLECTED
+
+
+def test_what_is_left_of_a_run_follows_from_its_own_pace_also_after_it_was_taken_over() -> None:
+    attempt = Attempt(a_request(), Home("gpu1", "slot-0", "gpu1/gpu-0"), "/ws", 1, LogReader(Progress()))
+    assert attempt.left_s(100.0) is None, "it does not run yet"
+    attempt.launched_at, attempt.log.fraction = 100.0, 0.01
+    assert attempt.left_s(110.0) is None, "too little was seen"
+    attempt.log.fraction = 0.25
+    assert attempt.left_s(200.0) == pytest.approx(300.0)
+    attempt.paced_from = 0.05
+    assert attempt.left_s(200.0) == pytest.approx(375.0), "a fifth took 100 s since it was taken over"
+
+
+def test_what_a_clusters_queue_is_expected_to_cost_is_told_on() -> None:
+    world = World()
+    world.lease.observed(GpusObserved("gpu1", datetime(2024, 2, 29, tzinfo=UTC), (), asked=False, wait_s=90.0), 0.0)
+    assert world.lease.standing(0.0).wait_s == 90.0
