@@ -123,7 +123,8 @@ class Ledger(Actor):
         self._told = int(self._database.execute(q.LAST_EVENT).fetchone()[0])
         clear_unfinished(self._backups)
         self._plan_backup()
-        self.after(PRUNE_FIRST_S, _PruneDue())
+        if self._keep is not None:
+            self.after(PRUNE_FIRST_S, _PruneDue())
 
     def receive(self, message: object) -> None:
         """Writes and queries wait for the flush behind them."""

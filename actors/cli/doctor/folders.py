@@ -12,6 +12,7 @@ from actors.cli.daemon.lock import holder
 from actors.cli.daemon.preflight import own_folders
 from actors.cli.doctor.finding import Finding
 from actors.console import control_socket
+from actors.errors import MqiError
 from actors.ledger import Reader
 from actors.ledger.disk import refuse_network
 from actors.settings import Settings
@@ -78,11 +79,21 @@ def check_disks(settings: Settings, _conf: Path) -> Iterator[Finding]:
         yield Finding(f"disk {label}", ok, text, "" if ok else "make room; until then no new work starts")
 
 
+def _ledger(path: Path) -> Finding:
+    try:
+        counts = Reader(path).counts()
+    except MqiError as error:
+        if error.fault.kind != "ledger-older":
+            raise
+        text = f"{error.fault.what} It is brought forward at the first start; a copy of it is put among the backups."
+        return Finding("ledger", ok=True, text=text)
+    there = "readable" if path.exists() else "not there yet; it is made at the first start"
+    return Finding("ledger", ok=True, text=f"{there}, {sum(counts.values())} cases")
+
+
 def check_ledger(settings: Settings, _conf: Path) -> Iterator[Finding]:
     """The ledger can be read; whether a daemon runs on it."""
-    counts = Reader(settings.ledger_path).counts()
-    there = "readable" if settings.ledger_path.exists() else "not there yet; it is made at the first start"
-    yield Finding("ledger", ok=True, text=f"{there}, {sum(counts.values())} cases")
+    yield _ledger(settings.ledger_path)
     running = holder(settings.daemon.state_dir)
     text = f"running: pid {running.pid}, since {running.since}" if running else "not running"
     yield Finding("daemon", ok=True, text=text)
