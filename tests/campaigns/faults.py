@@ -1,6 +1,7 @@
 """``bin/test --faults``: the daemon is killed, and its links are cut, at every named instant; the outcome is the same.
 
-A workload of two cases runs through the real daemon on this machine, and on a host behind a real SSH server. At each
+A workload of two cases runs through the real daemon on this machine, on a host behind a real SSH server, and (where one
+can be started) on a real Slurm cluster. At each
 crash point (``--list`` names them) the daemon is killed with SIGKILL and started again; then with two kills at points
 drawn by chance; then with all links cut instead of a kill. After every run: every case ended as in the undisturbed run,
 what was published is the same to the byte (in manifests but for host, GPU and times of a run), each engine was started
@@ -25,6 +26,7 @@ from actors.crash_points import EFFECTS, POINTS, catalogue
 from tests.campaigns.reliability import record
 from tests.kit.crash_site import make_stock
 from tests.kit.crash_sweep import ELSEWHERE, WORKLOADS, Calm, Made, Order, calm_all, make_all, pairs, single
+from tests.kit.slurm import Slurm, lacking
 from tests.kit.sshd import Sshd
 
 
@@ -60,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--each", type=int, default=2, help="passings of each point that are struck (default 2)")
     parser.add_argument("--pairs", type=int, default=60, help="runs with two kills (default 60)")
     parser.add_argument("--seed", type=int, default=1, help="draws passings and pairs (default 1)")
-    parser.add_argument("--host", choices=("local", "ssh"), help="only this kind of host")
+    parser.add_argument("--host", choices=("local", "ssh", "slurm"), help="only this kind of host")
     parser.add_argument("--kind", choices=tuple(_TRIED), help="only runs of this kind")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs at once (default: cores)")
     parser.add_argument("--write", action="store_true", help="put the outcome into README")
@@ -69,9 +71,15 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sweep(given: argparse.Namespace, folder: Path, stack: ExitStack) -> int:
     began = time.monotonic()
-    server = stack.enter_context(Sshd(folder / "sshd")) if given.host != "local" else None
+    server = stack.enter_context(Sshd(folder / "sshd")) if given.host in (None, "ssh") else None
     stock = make_stock(folder / "stock", server)
-    workloads = [one for one in WORKLOADS if given.host in (None, "ssh" if one.ssh else "local")]
+    hosts = [host for host in ("local", "ssh", "slurm") if given.host in (None, host)]
+    if "slurm" in hosts and (why := lacking()):
+        print(f"nothing is run on a cluster: {why}")
+        hosts.remove("slurm")
+    elif "slurm" in hosts:
+        stack.enter_context(Slurm.shared())
+    workloads = [one for one in WORKLOADS if one.host in hosts]
     calms = calm_all(folder, stock, workloads, given.jobs)
     print(f"seed {given.seed}; in {folder}")
     made = {}
@@ -80,7 +88,7 @@ def _sweep(given: argparse.Namespace, folder: Path, stack: ExitStack) -> int:
         made[kind] = make_all(folder / kind.replace(" ", "-"), stock, orders, calms, jobs=given.jobs, tell=_tell)
     passed = {point for one in calms for point in one.passed}
     unreached = [name for name in catalogue() if name not in passed and name.split(":")[0] not in ELSEWHERE]
-    return _told(given, made, [] if given.host or given.kind else unreached, time.monotonic() - began)
+    return _told(hosts, made, [] if given.host or given.kind else unreached, time.monotonic() - began, given.write)
 
 
 def _plan(given: argparse.Namespace, calms: Sequence[Calm]) -> dict[str, list[Order]]:
@@ -109,7 +117,9 @@ def _tell(number: int, made: Made) -> None:
         sys.stdout.flush()
 
 
-def _told(given: argparse.Namespace, made: dict[str, list[Made]], unreached: Sequence[str], seconds: float) -> int:
+def _told(
+    hosts: Sequence[str], made: dict[str, list[Made]], unreached: Sequence[str], seconds: float, write: bool
+) -> int:
     """How many runs came out wrong, and how many points nobody passed."""
     rows, wrong = [], 0
     for kind, runs in made.items():
@@ -117,19 +127,19 @@ def _told(given: argparse.Namespace, made: dict[str, list[Made]], unreached: Seq
         points = {blow.point for one in runs if one.struck for blow in one.order.blows[: one.struck]}
         fell = sum(one.struck for one in runs)
         wrong += len(bad)
-        hosts = {"local": "a local host", "ssh": "an SSH host", None: "a local and an SSH host"}[given.host]
-        hosts = hosts if kind != "link cut" else "an SSH host"
-        often = f"{len(runs)} runs, {fell} blows at {len(points)} points, on {hosts}"
+        named = " and ".join(_HOSTS[host] for host in hosts if kind != "link cut" or host == "ssh")
+        often = f"{len(runs)} runs, {fell} blows at {len(points)} points, on {named}"
         rows.append((_TRIED[kind], often, "every run as the undisturbed one" if not bad else f"{len(bad)} differ"))
         print(f"{kind}: {often}; {rows[-1][2]}")
     print(f"{len(catalogue())} points, {sum(map(len, made.values()))} runs in {seconds / 60:.1f} min")
     if unreached:
         print(f"never passed: {', '.join(unreached)}")
-    if given.write:
+    if write:
         record("crash points", rows)
     return wrong + len(unreached)
 
 
+_HOSTS = {"local": "a local host", "ssh": "an SSH host", "slurm": "a Slurm cluster"}
 _TRIED = {
     "killed": "SIGKILL of the daemon before and after every commit and outside effect",
     "killed twice": "two kills, at points drawn by chance",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.kit.crash_site import make_stock
-from tests.kit.crash_sweep import FAR_AWAY, HERE, Made, calm, make_all, pairs, single
+from tests.kit.crash_site import Blow, make_stock
+from tests.kit.crash_sweep import FAR_AWAY, HERE, QUEUED, Made, Order, calm, make_all, pairs, single
 from tests.kit.sshd import Sshd
 
 SEED = int(os.environ.get("MQI_CRASH_SEED", "1"))
@@ -50,3 +51,17 @@ def test_an_ssh_host_whose_daemon_is_killed_or_link_is_cut_at_any_instant(tmp_pa
         made = make_all(tmp_path, stock, orders, calms, jobs=AT_ONCE)
     assert not told(made)
     assert sum(one.struck for one in made) >= len(orders) - 1, "the blows fell"
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.promise("P15")
+@pytest.mark.promise("P16")
+@pytest.mark.usefixtures("slurm_cluster")
+def test_a_cluster_whose_daemon_is_killed_as_it_hands_runs_over(tmp_path: Path) -> None:
+    stock = make_stock(tmp_path / "stock")
+    one_beam = replace(QUEUED, beams=(1,))
+    calms = [calm(tmp_path / "calm", stock, one_beam)]
+    struck = (Blow("launch.start:before"), Blow("launch.start:after"))
+    made = make_all(tmp_path, stock, [Order(one_beam, (blow,)) for blow in struck], calms, jobs=AT_ONCE)
+    assert not told(made)
+    assert [one.struck for one in made] == [1, 1], "the blows fell"

@@ -41,6 +41,8 @@ HOST_PYTHON = f"""\
 [ -d claim ] && echo "$MQI_ATTEMPT" >>../../../../starts
 PYTHONPATH="{ROOT}" exec "{sys.executable}" "$@"
 """
+CLUSTER = 'launcher = "slurm"\n[hosts.slurm]\npartition = "gpu"\nmax_queued = 2\ninterval_s = 0.2\n'
+"""Of a host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ class Workload:
 
     name: str
     ssh: bool = False
+    slurm: bool = False
+    """Its host hands runs to the tests' cluster, which SLURM_CONF names."""
     far: bool = False
     """Cases are interpreted on the host too."""
     beams: tuple[int, ...] = BEAMS
@@ -75,6 +79,11 @@ class Workload:
     """There is one case more, which fails, and a command that tells of alarms."""
     old: bool = False
     """There is a ledger of the first release, with more backups than are kept."""
+
+    @property
+    def host(self) -> str:
+        """Kind of its host."""
+        return "ssh" if self.ssh else "slurm" if self.slurm else "local"
 
 
 @dataclass(slots=True)
@@ -173,6 +182,8 @@ def crash_site(folder: Path, stock: Stock, workload: Workload) -> Iterator[Crash
 def _made(folder: Path, stock: Stock, workload: Workload, door: Loopback | None = None) -> DemoSite:
     engine = stock.engine(far=workload.far)
     more = "[compute]\nprocesses = 1\n"  # half the time of a start, and no chance in who passes a point how often
+    if workload.slurm:
+        more = CLUSTER + more
     if workload.alarmed:
         command = f"""["sh", "-c", 'cat >>"$1"; echo >>"$1"', "tell", "{folder / "told"}"]"""
         more += f"[alarms]\ncommand = {command}\ngroup_s = 0\n"

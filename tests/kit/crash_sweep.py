@@ -15,6 +15,7 @@ from tests.kit.crash_run import ran
 from tests.kit.crash_site import Blow, Stock, Workload, crash_site
 
 HERE, FAR_AWAY = Workload("local"), Workload("ssh", ssh=True)
+QUEUED = Workload("slurm", slurm=True)
 LOCAL_INTERPRETER, SSH_INTERPRETER = Workload("local, far", far=True), Workload("ssh, far", ssh=True, far=True)
 
 
@@ -32,6 +33,8 @@ WORKLOADS = (
     Workload("local, claimed only", beams=(1,), first=Blow("launch.start:before"), claimed=True),
     Workload("local, alarms told", beams=(1,), alarmed=True),
     Workload("local, old ledger", old=True),
+    QUEUED,
+    Workload("slurm, cancelled unlaunched", slurm=True, beams=(1,), first=Blow("launch.start:before"), cancelled=True),
 )
 """Those that come later are struck only where a point is not passed in an earlier one of the same kind of host."""
 ELSEWHERE = {
@@ -95,17 +98,17 @@ def calm_all(folder: Path, stock: Stock, workloads: Sequence[Workload], jobs: in
 
 def single(calms: Iterable[Calm], each: int, chance: random.Random, *, cut: bool = False) -> Iterator[Order]:
     """Every point, ``each`` times: the first passing, and others by chance."""
-    seen: set[tuple[bool, str]] = set()
+    seen: set[tuple[str, str]] = set()
     for one in calms:
         if cut and not one.workload.ssh:
             continue
         for point, times in sorted(one.passed.items()):
-            if (one.workload.ssh, point) in seen:
+            if (one.workload.host, point) in seen:
                 continue
             wanted = min(times, each * (OFTEN if point in _MANY else 1))
             others = chance.sample(range(2, times + 1), wanted - 1)
             yield from (Order(one.workload, (Blow(point, nth, cut),)) for nth in (1, *sorted(others)))
-        seen |= {(one.workload.ssh, point) for point in one.passed}
+        seen |= {(one.workload.host, point) for point in one.passed}
 
 
 def pairs(calms: Sequence[Calm], number: int, chance: random.Random) -> Iterator[Order]:

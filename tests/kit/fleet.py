@@ -125,17 +125,24 @@ class Fleet:
 
     # -- running it
 
-    def live(self, begin_s: float, end_s: float, *, waiting: int = 0) -> None:
-        """From ``begin_s`` to ``end_s`` of the day, with so many beams waiting at the begin."""
+    def live(self, begin_s: float, end_s: float, *, waiting: int = 0, then_s: float = 0.0) -> None:
+        """From ``begin_s`` to ``end_s`` of the day, with so many beams waiting at the begin.
+
+        ``then_s``: so much longer beams arrive, for whoever goes on.
+        """
         self.now = begin_s
         for worker in self.workers.values():
             self._at(self.random.random() * self.heartbeat_s, lambda worker=worker: self._heartbeat(worker))  # type: ignore[misc]
         self._at(1.0, self._tick)
-        arrivals = deque(self.load.arrivals(self.random, begin_s, end_s))
+        arrivals = deque(self.load.arrivals(self.random, begin_s, end_s + then_s))
         for _ in range(waiting):
             self._at(0.0, lambda: self._case(beams=1))
         for at in arrivals:
             self._at(at - begin_s, self._case)
+        self.go_on(end_s)
+
+    def go_on(self, end_s: float) -> None:
+        """Until then."""
         while self._events and self._events[0][0] <= end_s:
             self.now, _, act = heapq.heappop(self._events)
             act()
