@@ -120,7 +120,7 @@ class Cases:
             self._barred.pop(row.case, None)
             before = self.register.entry(row.case)
             self.register.learn_row(row)
-            if row.state is not CaseState.INCOMPLETE:
+            if before is not None and row.state is not before.state:
                 self._alarm_over(before)
 
     def answered(self, request_id: str) -> Pending | None:
@@ -246,8 +246,8 @@ class Cases:
         self._monitor.tell(AlarmRaised(_alarm(case), f"Case {case} is incomplete: {sentence}. {remedy}"))
 
     def _failed(self, case: str, sentence: str) -> None:
-        remedy = "Send it again as it should be; it is looked at when its files change."
-        self._monitor.tell(AlarmRaised(_alarm(case, failed=True), f"Case {case} failed: {sentence}. {remedy}"))
+        text = f"Case {case} failed: {sentence.rstrip('.')}. It is looked at again when its files change."
+        self._monitor.tell(AlarmRaised(_alarm(case, failed=True), text))
 
     def _alarm_over(self, entry: Entry | None) -> None:
         if entry is not None and entry.state in (CaseState.INCOMPLETE, CaseState.FAILED):

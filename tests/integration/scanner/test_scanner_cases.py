@@ -15,7 +15,7 @@ import pytest
 from actors.demo.recipe import CaseFault, CaseRecipe, Interruption
 from actors.scanner import hints
 from messages.cases import CaseAdmitted
-from messages.operators import AlarmCleared, AlarmRaised, DiskState
+from messages.operators import AlarmCleared, AlarmRaised, CaseChanged, DiskState
 from messages.states import CaseState
 from tests.integration.scanner.conftest import SMALL, Site
 from tests.kit import wait_until
@@ -314,7 +314,10 @@ def test_a_wrong_case_fails_with_its_sentence_and_starts_once_mended(site: Make)
     alarm = here.monitor.expect(AlarmRaised)
     assert alarm.id == f"case-failed:{row.case}"
     assert "names layer 2 twice" in alarm.text
+    assert ".." not in alarm.text
+    here.address("scanner").tell(CaseChanged(row.case))
     here.nothing_more_but(99)
+    here.monitor.none(AlarmCleared)
     for step in here.made().steps:
         step.run()
     for extra in path.rglob("*_2.*"):
