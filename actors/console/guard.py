@@ -68,7 +68,7 @@ class Guard:
     def _who_orders(self, scope: Scope, peer: Peer) -> Denied | None:
         """Orders bear a name; without a token only the daemon's own user (or root) may give them."""
         assert self._access is not None
-        uid = tcp_uid(peer.address) if peer.address else None
+        uid = tcp_uid(peer)
         address = peer.address[0] if peer.address else "an unknown address"
         scope["state"]["user"] = user_name(uid) if uid is not None else f"token at {address}"
         if self._access.needs_token or uid in (0, os.getuid()):

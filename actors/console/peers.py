@@ -28,6 +28,8 @@ class Peer:
     """User of this machine; empty: not known (yet)."""
     address: tuple[str, int] | None = None
     """Of a TCP connection, as it looks from here."""
+    here: tuple[str, int] | None = None
+    """Our own end of it."""
     abort: Callable[[], None] = _nothing
     """Drop the connection at once, with whatever is still to be sent."""
 
@@ -37,10 +39,10 @@ def peer_of(connection: socket.socket, abort: Callable[[], None]) -> Peer:
     if connection.family == socket.AF_UNIX:
         return Peer(local=True, user=_unix_user(connection), abort=abort)
     try:
-        host, port = connection.getpeername()[:2]
+        there, here = connection.getpeername()[:2], connection.getsockname()[:2]
     except OSError:
         return Peer(local=False, abort=abort)
-    return Peer(local=False, address=(host, port), abort=abort)
+    return Peer(local=False, address=there, here=here, abort=abort)
 
 
 def _unix_user(connection: socket.socket) -> str:
@@ -51,11 +53,14 @@ def _unix_user(connection: socket.socket) -> str:
     return user_name(_CREDENTIALS.unpack(credentials)[1])
 
 
-def tcp_uid(address: tuple[str, int], tables: Iterable[Path] = _TABLES) -> int | None:
-    """User id of the process of this machine that holds the TCP end ``address``; None where that cannot be told.
+def tcp_uid(peer: Peer, tables: Iterable[Path] = _TABLES) -> int | None:
+    """User id of the process of this machine that holds the other end of a connection; None where that cannot be told.
 
-    The kernel lists every TCP socket with its owner; the other end of a loopback connection is one of them.
+    The kernel lists every TCP socket with its owner; the other end of a loopback connection is one of them. Both ends
+    must fit: connections of several users may leave from one port, each to another place.
     """
+    if peer.address is None or peer.here is None:
+        return None
     for table in tables:
         try:
             lines = table.read_text(encoding="ascii").splitlines()[1:]
@@ -63,7 +68,7 @@ def tcp_uid(address: tuple[str, int], tables: Iterable[Path] = _TABLES) -> int |
             continue
         for line in lines:
             fields = line.split()
-            if fields[3] == _ESTABLISHED and _decoded(fields[1]) == address:
+            if fields[3] == _ESTABLISHED and (_decoded(fields[1]), _decoded(fields[2])) == (peer.address, peer.here):
                 return int(fields[7])
     return None
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from actors.console.access import COOKIE, SESSION_S, Access, Asked
-from actors.console.peers import tcp_uid
+from actors.console.peers import Peer, tcp_uid
 from actors.console.token import read_token
 from actors.errors import MqiError
 from tests.unit.console.stand_ins import NOW, TOKEN
@@ -142,8 +142,26 @@ def test_the_kernel_tells_who_holds_the_other_end(tmp_path: Path) -> None:
         + row.format("00000000000000000000000001000000:D904", "00000000000000000000000001000000:1F90", "01", 1003)
     )
     tables = (four, six, tmp_path / "none")
-    assert tcp_uid(("127.0.0.1", 50000), tables) == 1001
-    assert tcp_uid(("127.0.0.1", 50001), tables) is None  # on its way out: it holds nothing any more
-    assert tcp_uid(("127.0.0.1", 0xD903), tables) == 1002
-    assert tcp_uid(("::1", 0xD904), tables) == 1003
-    assert tcp_uid(("10.0.0.9", 50000), tables) is None
+
+    def uid(host: str, port: int) -> int | None:
+        here = "::1" if ":" in host else "127.0.0.1"
+        return tcp_uid(Peer(local=False, address=(host, port), here=(here, 8080)), tables)
+
+    assert uid("127.0.0.1", 50000) == 1001
+    assert uid("127.0.0.1", 50001) is None  # on its way out: it holds nothing any more
+    assert uid("127.0.0.1", 0xD903) == 1002
+    assert uid("::1", 0xD904) == 1003
+    assert uid("10.0.0.9", 50000) is None
+    assert tcp_uid(Peer(local=False), tables) is None
+
+
+def test_somebody_elses_connection_from_the_same_port_is_not_taken_for_the_one_that_asks(tmp_path: Path) -> None:
+    row = "   0: {} {} 01 00000000:00000000 00:00000000 00000000  {}        0 9 1 0000000000000000 20 4 0 10 -1\n"
+    table = tmp_path / "tcp"
+    table.write_text(
+        "  sl  local_address rem_address   st\n"
+        + row.format("0100007F:C350", "0100007F:0016", 0)  # root's, to another place
+        + row.format("0100007F:C350", "0100007F:1F90", 1001)
+    )
+    asking = Peer(local=False, address=("127.0.0.1", 50000), here=("127.0.0.1", 8080))
+    assert tcp_uid(asking, (table,)) == 1001
