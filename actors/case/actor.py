@@ -136,6 +136,8 @@ class Case(Actor):
 
     def started(self) -> None:
         self.watch(self._scheduler)
+        # Nothing that an incarnation before this one still writes comes after what is read here.
+        self._write(f"fence#{self.epoch}", (), None)
         self._read()
         self.after(ASK_AGAIN_S, _AskAgain())
 
@@ -278,12 +280,8 @@ class Case(Actor):
         self._note("WARNING", None, f"{failed.name}: {failed.error}")
         if failed.name == "remove work":
             return events.work_removed(self._view, removed=False)
-        fault = Fault(
-            f"the work folder cannot be read: {failed.error}",
-            str(self._folder),
-            blame=Blame.OURS,
-            kind="work-unreadable",
-        )
+        what, remedy = f"the work folder cannot be read: {failed.error}", "Make it readable for the daemon's user."
+        fault = Fault(what, str(self._folder), remedy, Blame.OURS, "work-unreadable")
         return events.step_failed(self._view, fault)
 
     # -- effects
@@ -343,10 +341,9 @@ class Case(Actor):
                 self.task("remove work", lambda _scope: _Removed() if remove(self._folder, keep) else None)
             case fx.RemoveRuns(host):
                 self._remove_runs(host)
-            case fx.EndRuns(host) if self._far is not None:
-                self._far.end(host, self._view.far_runs, self._view.reason)
-            case fx.EndRuns():
-                pass
+            case fx.EndRuns(host):
+                if self._far is not None:
+                    self._far.end(host, self._view.far_runs, self._view.reason)
 
     def _remove_runs(self, host: str) -> None:
         control = self._controls.get(host)

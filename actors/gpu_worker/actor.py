@@ -116,6 +116,8 @@ class GpuWorker(Actor):
     def started(self) -> None:
         self.watch(self._scheduler)
         self._control.tell(SubscribeHost(self.address))
+        # Nothing that an incarnation before this one still writes comes after what is read here.
+        self._write(None, ())
         self._ledger.tell(GetAttempts(self._request("recover"), self.address, self._home.worker))
         self._ask_record()
         self._tell_standing(again=True)

@@ -141,6 +141,19 @@ def test_fences_hold_across_a_restart_of_the_ledger(path: Path) -> None:
     assert Reader(path).meta()["stale_writes"] == "1"
 
 
+@pytest.mark.promise("P28")
+def test_a_write_of_nothing_fences_before_the_read_behind_it(path: Path) -> None:
+    probe = Probe()
+    with a_ledger(path) as ledger:
+        ledger.tell(write(None, epoch=9))
+        ledger.tell(GetOrders("q", probe))
+        probe.expect(OrdersReport)
+        ledger.tell(write(probe, NoteEvent("", "late"), request="late", epoch=8))
+        ledger.tell(write(probe, NoteEvent("", "mine"), request="mine", epoch=9))
+        assert probe.expect(Written).request_id == "mine"
+    assert [event.what for event in Reader(path).events("")] == ["mine"]
+
+
 def test_a_query_sees_every_write_before_it(path: Path) -> None:
     """Answered after the commit that it waits for, never from what is not on the disk yet."""
     timers, probe = VirtualTimers(), Probe()

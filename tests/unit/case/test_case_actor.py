@@ -113,6 +113,17 @@ def test_interpretation_is_asked_with_the_sites_values_and_then_the_beams_are_qu
     assert bench.monitor.expect(AlarmCleared, 0.0).id == "case-failed:case"
 
 
+@pytest.mark.promise("P15")
+def test_a_hanging_predecessor_writes_nothing_after_the_case_was_read(tmp_path: Path) -> None:
+    """Its epoch stands in the ledger before it reads: what is read is not overtaken by a write of an older one."""
+    bench = Bench(tmp_path)
+    asked = [message for message in bench.ledger.all(object) if isinstance(message, Write | GetCase)]
+    fence = asked[0]
+    assert isinstance(fence, Write)
+    assert (fence.writer, fence.epoch, fence.records) == (bench.case.address.id, bench.case.epoch, ())
+    assert isinstance(asked[1], GetCase)
+
+
 def test_a_case_that_is_wrong_is_alarmed_and_withdrawn_everywhere(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.tell(ComputeFailed(bench.compute.expect(Compute, 0.0).request_id, INPUT))

@@ -146,6 +146,15 @@ class Bench:
         return self.scheduler.all(WorkerReport)[-1]
 
 
+@pytest.mark.promise("P15")
+def test_a_hanging_predecessor_writes_nothing_after_the_leases_attempts_were_read() -> None:
+    bench = Bench()
+    fence, asked = [one for one in bench.ledger.all(object) if isinstance(one, Write | GetAttempts)][:2]
+    assert isinstance(fence, Write)
+    assert (fence.writer, fence.epoch, fence.records) == (bench.worker.address.id, bench.worker.epoch, ())
+    assert isinstance(asked, GetAttempts)
+
+
 def test_it_introduces_itself_and_takes_nothing_before_the_ledger_has_answered() -> None:
     bench = Bench()
     assert bench.order(SubscribeHost, bench.control).reply_to is bench.worker.address
