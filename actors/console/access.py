@@ -94,7 +94,7 @@ class Access:
         """An order must come from a page of ours; what another site can make a browser send has no such key."""
         headers = asked.headers
         origin = headers.get("origin")
-        same = origin is None or urlsplit(origin).netloc.lower() == host.lower()
+        same = origin is None or _authority(origin) == host.lower()
         site = headers.get("sec-fetch-site", "same-origin")
         if not same or site not in ("same-origin", "none"):
             return Denied(403, "This order comes from another site.")
@@ -107,6 +107,14 @@ class Access:
 
 def _mac(key: bytes, text: bytes) -> hmac.HMAC:
     return hmac.new(key, text, hashlib.sha256)
+
+
+def _authority(origin: str) -> str:
+    """Its ``host:port``; nothing where it is no address at all."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""
 
 
 def _is_address(name: str) -> bool:

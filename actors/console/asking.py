@@ -108,6 +108,7 @@ def number_of(request: Request, name: str, default: int, least: int, most: int) 
     text = request.query_params.get(name, "")
     if not text:
         return default
-    if not (text.isascii() and text.isdecimal()) or not least <= int(text[:12]) <= most:
+    decimal = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not decimal or not least <= int(text) <= most:
         raise MqiError(Fault(f"{name} must be a whole number from {least} to {most}."))
     return int(text)

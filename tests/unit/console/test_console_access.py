@@ -60,6 +60,7 @@ def test_an_order_of_our_own_page_is_taken() -> None:
         {"origin": "http://evil.example"},
         {"origin": "http://127.0.0.1:9090"},
         {"origin": "null"},
+        {"origin": "http://["},
         {"sec_fetch_site": "cross-site"},
         {"sec_fetch_site": "same-site"},
     ],

@@ -82,7 +82,14 @@ def test_the_list_is_filtered_searched_and_cut() -> None:
     assert ask(inside, "GET", "/api/cases?search=0305").json()["total"] == 1
 
 
-@pytest.mark.parametrize("query", ["state=gone", "limit=x", "limit=-1", "limit=100000", "offset=1.5", "offset=٣"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("state=gone", "limit=x", "limit=-1", "limit=100000", "offset=1.5", "offset=٣"),
+        f"offset={'0' * 12}{'9' * 30}",
+        f"offset={'9' * 5000}",
+    ],
+)
 def test_a_wrong_question_is_refused_in_words(inside: Inside, query: str) -> None:
     answer = ask(inside, "GET", f"/api/cases?{query}")
     assert answer.status_code == 400
