@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -134,6 +135,24 @@ def test_the_log_goes_on_where_it_was_left(inside: Inside, tmp_path: Path) -> No
     assert (more["text"], more["offset"]) == ("three", 13)
     path.write_bytes(b"new")  # shorter than before: another log, told from its beginning
     assert ask(inside, "GET", f"/api/cases/{CASE}/log/3?offset=13").json()["text"] == "new"
+
+
+def test_what_lies_where_the_log_should_be_is_shown_only_if_it_is_a_file_of_ours(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret, log = tmp_path / "secret", tmp_path / "engine.log"
+    secret.write_text("not for everybody")
+    inside.ledger.tries = (attempt(run_dir=str(tmp_path)),)
+    log.symlink_to(secret)
+    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3").status_code == 404
+    log.unlink()
+    log.write_text("an engine's words")
+    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3").json()["text"] == "an engine's words"
+    monkeypatch.setattr(os, "getuid", lambda: log.stat().st_uid + 1)
+    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3").status_code == 404
+    log.unlink()
+    os.mkfifo(log)
+    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3").status_code == 404
 
 
 def test_a_log_that_is_nowhere_says_where_it_will_be(inside: Inside) -> None:
