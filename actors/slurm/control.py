@@ -101,7 +101,7 @@ class SlurmControl(Actor):
         self._subscribers: dict[str, Mailbox] = {monitor.id: monitor}
         self._last: HostObserved | None = None
         self._seen = Standing()
-        self._watch = Watch(pace or Pace(), patience or Patience())
+        self._watch = Watch(workspace, pace or Pace(), patience or Patience())
         self._waits = Waits()
         self._waiting: deque[Task] = deque()
         self._busy = 0

@@ -90,8 +90,9 @@ class Run:
         )
 
     def lost(self, why: str) -> JobObserved:
-        """Nothing can be told now."""
+        """Nothing can be told now; what was in doubt was not looked at meanwhile, so its time begins anew."""
         self.told = None
+        self.doubted_at = None
         self.log.begin_again()
         return JobObserved(self.order.key, Observation.UNKNOWN, "", self.log.offset, evidence=why)
 
@@ -108,7 +109,9 @@ class _Asked:
 class Watch:
     """The runs that are watched, whatever becomes of the shell. Orders come from any thread, ``loop`` runs in one."""
 
-    def __init__(self, pace: Pace, patience: Patience) -> None:
+    def __init__(self, workspace: str, pace: Pace, patience: Patience) -> None:
+        self._workspace = workspace
+        """Jobs are looked up by names that it is part of: also of runs that are ordered while there is no shell."""
         self._pace = pace
         self._patience = patience
         self._orders: queue.SimpleQueue[WatchJob | UnwatchJob] = queue.SimpleQueue()
@@ -136,7 +139,7 @@ class Watch:
 
     def lost(self, why: str) -> tuple[Observed, ...]:
         """The shell is gone, and no loop runs: what each watcher is told."""
-        self._take_orders("")
+        self._take_orders()
         return tuple(Observed(run.order.reply_to, run.lost(why)) for run in self._runs.values())
 
     def loop(self, cluster: Cluster, tell: Callable[[object], None], ended: Callable[[], bool]) -> None:
@@ -144,13 +147,13 @@ class Watch:
         self._asked.due = 0.0
         while not ended():
             self._bell.clear()
-            self._take_orders(cluster.workspace)
+            self._take_orders()
             self._round(cluster, tell)
             self._bell.wait(self._pause_s())
 
     # -- orders
 
-    def _take_orders(self, workspace: str) -> None:
+    def _take_orders(self) -> None:
         while True:
             try:
                 order = self._orders.get_nowait()
@@ -159,7 +162,7 @@ class Watch:
             self._runs.pop(order.key, None)
             if isinstance(order, WatchJob) and "\n" not in order.run_dir:
                 self._numbers += 1
-                self._runs[order.key] = Run(order, self._numbers, workspace)
+                self._runs[order.key] = Run(order, self._numbers, self._workspace)
                 self._asked.due = 0.0  # what Slurm said before may not know this run yet
 
     def _pause_s(self) -> float:
@@ -172,10 +175,12 @@ class Watch:
         now = time.monotonic()
         asks = now >= self._asked.due or self._again.is_set()
         self._again.clear()
+        leftovers = frozenset(self._leftovers)
         script = "\n".join(self._script(asks=asks))
         if not script:
             return
         answer = cluster.script(script, _ROUND_WITHIN_S)
+        self._leftovers -= leftovers
         if asks:
             self._hear(read_queue(answer) or Queue({}, "its answer cannot be understood"), tell)
         parts = dict(runs_of(answer))
@@ -186,7 +191,6 @@ class Watch:
         """The queue first: a run that it says is over has written its evidence before."""
         if self._leftovers:
             yield f"answered cancel scancel {' '.join(sorted(self._leftovers))}"
-            self._leftovers.clear()
         if asks:
             yield "queue"
         for run in self._runs.values():
