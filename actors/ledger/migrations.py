@@ -75,25 +75,29 @@ def migrate(
     steps: Mapping[int, Callable[[Database], None]] = STEPS,
     target: int = SCHEMA_VERSION,
 ) -> None:
-    """Bring tables of ``version`` to ``target``; a step that fails leaves the version before it, whole."""
+    """Bring tables of ``version`` to ``target`` in one transaction.
+
+    Cut short or failed anywhere on its way it leaves ``version``, which is also what the backup beside it holds: the
+    program that wrote it can still go on.
+    """
     # Only an old file pays for this import: it brings numpy along, which the daemon's process does without.
     from sqlite_utils import Database  # noqa: PLC0415
 
-    for number in range(version + 1, target + 1):
-        # Foreign keys are checked at the end: a table that is rebuilt is gone for a moment.
-        database.execute("PRAGMA foreign_keys = OFF")
+    # Foreign keys are checked at the end: a table that is rebuilt is gone for a moment.
+    database.execute("PRAGMA foreign_keys = OFF")
+    try:
         database.execute("BEGIN IMMEDIATE")
-        try:
+        for number in range(version + 1, target + 1):
             steps[number](Database(database, execute_plugins=False))
-            broken = database.execute("PRAGMA foreign_key_check").fetchall()
-            if broken:
-                raise sqlite3.IntegrityError(f"version {number} leaves {len(broken)} broken references")
-            database.execute(q.SET_META, {"key": "schema", "value": str(number)})
-            with effect("migration.commit"):
-                database.execute("COMMIT")
-        except BaseException:
-            if database.in_transaction:
-                database.execute("ROLLBACK")
-            raise
-        finally:
-            database.execute("PRAGMA foreign_keys = ON")
+        broken = database.execute("PRAGMA foreign_key_check").fetchall()
+        if broken:
+            raise sqlite3.IntegrityError(f"version {target} leaves {len(broken)} broken references")
+        database.execute(q.SET_META, {"key": "schema", "value": str(target)})
+        with effect("migration.commit"):
+            database.execute("COMMIT")
+    except BaseException:
+        if database.in_transaction:
+            database.execute("ROLLBACK")
+        raise
+    finally:
+        database.execute("PRAGMA foreign_keys = ON")

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from actors.ledger import Reader, open_store
+from actors.ledger.migrations import STEPS
 from actors.ledger.schema import SCHEMA_VERSION, schema_version
 from tests.integration.ledger.ledger_cases import memory_ledger
 
@@ -88,19 +89,23 @@ def test_nothing_of_it_is_lost_and_the_old_file_is_kept(first: Path) -> None:
         assert schema_version(old) == 1
 
 
-def test_a_migration_that_is_cut_short_begins_again(first: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each version is whole or not at all: what a crash left is gone on from."""
+@pytest.mark.parametrize("version", range(2, SCHEMA_VERSION + 1))
+def test_a_migration_that_is_cut_short_leaves_the_old_file_and_begins_again(
+    first: Path, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    """Whole or not at all: the program that wrote it can go on, and so can this one. So it stays with the backup, which
+    a second try takes anew."""
 
     def cut(_database: object) -> None:
         raise KeyboardInterrupt
 
-    steps = dict(__import__("actors.ledger.migrations", fromlist=["STEPS"]).STEPS)
-    monkeypatch.setitem(steps, SCHEMA_VERSION, cut)
-    monkeypatch.setattr("actors.ledger.migrations.migrate.__defaults__", (steps, SCHEMA_VERSION))
-    with pytest.raises(KeyboardInterrupt):
-        open_store(first)
-    with closing(sqlite3.connect(first)) as database:
-        assert schema_version(database) == SCHEMA_VERSION - 1
+    monkeypatch.setattr("actors.ledger.migrations.migrate.__defaults__", ({**STEPS, version: cut}, SCHEMA_VERSION))
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            open_store(first)
+        for file in (first, first.parent / "backups" / f"before-version-{SCHEMA_VERSION}.sqlite"):
+            with closing(sqlite3.connect(file)) as database:
+                assert schema_version(database) == 1
     monkeypatch.undo()
-    with closing(open_store(first)) as database:
-        assert schema_version(database) == SCHEMA_VERSION
+    with closing(open_store(first)) as database, closing(memory_ledger()) as new:
+        assert tables(database) == tables(new)
