@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from actors.reporter.delivery import BeamJudgement, LayerJudgement
-from actors.reporter.drawing import GREYS, LINES, MARKERS, new_figure, plain, png
+from actors.reporter.drawing import GREYS, LINES, MARKERS, as_it_is, new_figure, plain, png
 from actors.reporter.dvh import Dvh
 from actors.reporter.ranges import DepthDose
 from actors.settings import ReportSettings
@@ -62,7 +62,7 @@ def draw_dvhs(delivered: Sequence[Dvh], planned: Sequence[Dvh], units: str) -> b
                 marker=MARKERS[n % len(MARKERS)],
                 markersize=3.5,
                 markevery=max(len(dvh.dose) // 12, 1),
-                label=f"{dvh.structure.name}, {what}",
+                label=as_it_is(f"{dvh.structure.name}, {what}"),
             )
     panel.set_ylim(0.0, 103.0)
     panel.set_xlim(left=0.0)

@@ -39,6 +39,11 @@ def plain(panel: Axes, *, x: str, y: str, title: str = "") -> None:
     panel.grid(color="0.85", linewidth=0.5)
 
 
+def as_it_is(text: str) -> str:
+    """A name from elsewhere in a label: a dollar begins no formula in it, and an underscore does not hide it."""
+    return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
+
+
 def extent(across: Array, up: Array) -> tuple[float, float, float, float]:
     """Edges of the outermost voxels, as imshow wants them for rows that begin at the bottom."""
     return (*_ends(across), *_ends(up))
