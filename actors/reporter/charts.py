@@ -14,7 +14,7 @@ from actors.reporter.dvh import Dvh
 from actors.reporter.ranges import DepthDose
 from actors.settings import ReportSettings
 
-_MAX_CURVES = 8
+MAX_CURVES = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +51,7 @@ def draw_dvhs(delivered: Sequence[Dvh], planned: Sequence[Dvh], units: str) -> b
     panel = figure.subplots()
     marks = {dvh.structure.number: n for n, dvh in enumerate(delivered)}
     for curves, style, what in ((delivered, "-", "delivered"), (planned, "--", "planned")):
-        for dvh in curves[:_MAX_CURVES]:
+        for dvh in curves[:MAX_CURVES]:
             n = marks.get(dvh.structure.number, 0)
             panel.plot(
                 dvh.dose,

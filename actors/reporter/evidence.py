@@ -47,6 +47,8 @@ class BeamDepth:
 class Histograms:
     delivered: tuple[Dvh, ...] = ()
     planned: tuple[Dvh, ...] = ()
+    without: tuple[str, ...] = ()
+    """Structures that have none: out of the dose grid, or more than are computed."""
     reason: str = ""
     """Why there are none; empty: there are."""
 
@@ -190,7 +192,8 @@ def _histograms(published: Published, files: CaseFiles, planning: PlanningDose |
         return Histograms(reason=f"the case brings {what} of the plan's frame of reference")
     try:
         structure_set = dcmread(files.structure_sets[0])
-        structures: tuple[Structure, ...] = structures_of(structure_set)[:_MAX_STRUCTURES]
+        every: tuple[Structure, ...] = structures_of(structure_set)
+        structures = every[:_MAX_STRUCTURES]
         own = dcmread(published.folder / str(published.manifest.sum["file"]))
         delivered = tuple(histograms(structure_set, own, structures))
         planned: tuple[Dvh, ...] = ()
@@ -198,4 +201,6 @@ def _histograms(published: Published, files: CaseFiles, planning: PlanningDose |
             planned = tuple(histograms(structure_set, dcmread(planning.path), structures, planning.factor))
     except (OSError, InvalidDicomError, AttributeError, KeyError, ValueError) as error:
         return Histograms(reason=f"the histograms cannot be computed: {type(error).__name__}: {error}")
-    return Histograms(delivered, planned, "" if delivered else "no structure lies in the dose grid")
+    shown = {one.structure.number for one in delivered}
+    without = tuple(one.name for one in every if one.number not in shown)
+    return Histograms(delivered, planned, without, "" if delivered else "no structure lies in the dose grid")

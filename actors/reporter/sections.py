@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from actors.reporter.charts import Curve, dose_rate, draw_depths, draw_dvhs, draw_layers
+from actors.reporter.charts import MAX_CURVES, Curve, dose_rate, draw_depths, draw_dvhs, draw_layers
 from actors.reporter.comparison import Criterion, GammaRules
 from actors.reporter.content import Picture, Section, Table
 from actors.reporter.delivery import BeamJudgement
@@ -196,12 +196,14 @@ def dvh_section(evidence: Evidence, manifest: Manifest) -> Section:
         ("structure", "dose", "volume cm³", "mean", "D98", "D95", "D50", "D2", "max"),
         rows,
         (None,) * len(rows),
-        "Dx: dose that x % of the volume gets at least. Volumes inside the dose grid, by dicompyler-core.",
+        "Dx: dose that x % of the volume gets at least. Volumes inside the dose grid, by dicompyler-core."
+        + (f" Without a histogram: {', '.join(dvh.without)}." if dvh.without else ""),
     )
+    first = f" The first {MAX_CURVES} structures." if len(dvh.delivered) > MAX_CURVES else ""
     return Section(
         "Dose-volume histograms",
         tables=(table,),
-        pictures=(Picture(draw_dvhs(dvh.delivered, dvh.planned, units), "Solid: delivered; dashed: planned."),),
+        pictures=(Picture(draw_dvhs(dvh.delivered, dvh.planned, units), f"Solid: delivered; dashed: planned.{first}"),),
     )
 
 
