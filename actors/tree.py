@@ -305,6 +305,7 @@ class Plans:
                 cases=context.parent,
                 monitor=at(MONITOR),
                 work_days=self.site.settings.retention.work_days,
+                max_active=self.site.settings.daemon.active_cases,
             )
 
         return Spec("admission", make, capacity=10_000)

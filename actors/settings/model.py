@@ -47,6 +47,8 @@ class Daemon(Section):
     """A log file that grows beyond this is renamed and a new one begun."""
     log_keep_days: Annotated[float, Field(gt=0, le=1e5)] = 365.0
     """Renamed log files and the logs of cases are removed after this."""
+    active_cases: Annotated[int, Field(ge=1, le=10_000)] = 64
+    """Cases that are worked on at once, one thread each; the rest waits unopened. A GPU runs a beam and holds one."""
 
 
 def _some(value: tuple[object, ...]) -> tuple[object, ...]:

@@ -21,12 +21,12 @@ from tests.kit.sshd import free_port
 from tests.kit.waiting import wait_until
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "scontrol")
-_SEARCHED = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
+SEARCHED = f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin"
 
 
 def lacking() -> str:
     """Why no cluster can be started here; empty: it can."""
-    if missing := [name for name in PROGRAMS if shutil.which(name, path=_SEARCHED) is None]:
+    if missing := [name for name in PROGRAMS if shutil.which(name, path=SEARCHED) is None]:
         return f"no {missing[0]} here: apt-get install slurm-wlm munge"
     if os.geteuid() != 0:
         return "a cluster of one's own is started by root only"
@@ -132,7 +132,7 @@ class Slurm:
         return self.command("sinfo", "-h", "-o", "%T", check=False).strip() == "idle"
 
     def _run(self, name: str, *words: str) -> None:
-        program = shutil.which(name, path=_SEARCHED)
+        program = shutil.which(name, path=SEARCHED)
         assert program is not None
         with (self.folder / "log" / f"{name}.out").open("ab") as output:
             self._processes[name] = subprocess.Popen(
