@@ -1,10 +1,15 @@
-"""Monitor → notifier: alarms reach people who look at no page."""
+"""Alarms: what they are called, and how they reach people who look at no page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 
+def case_failed(case: str) -> str:
+    """Id of the alarm that stands while a case has failed and nobody has done anything about it."""
+    return f"case-failed:{case}"
+
+
 @dataclass(frozen=True, slots=True)
 class AlarmsNoted:
-    """The ledger has news of alarms: ask it. A hint only; who misses it finds the news a little later."""
+    """Monitor → notifier. The ledger has news of alarms: ask it. A hint only; who misses it finds it later."""

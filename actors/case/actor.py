@@ -18,6 +18,7 @@ from actors.case.view import Beam, CaseView, Doing, expired, view_of
 from actors.case.workflow import Ways, advance
 from actors.supervision import Actor, Context, Exited, TaskFailed, Up
 from messages.address import Mailbox
+from messages.alarming import case_failed
 from messages.compute import AbandonCompute, Compute, Computed, ComputeFailed
 from messages.engine import EngineProfile
 from messages.faults import Blame, Fault
@@ -305,7 +306,7 @@ class Case(Actor):
                     self.stop()
 
     def _alarm(self, text: str) -> None:
-        name = f"case-failed:{self._view.case}"
+        name = case_failed(self._view.case)
         self._monitor.tell(AlarmRaised(name, text) if text else AlarmCleared(name))
 
     def _to_ledger(self, effect: fx.Save | fx.Note | fx.Read) -> None:

@@ -8,7 +8,7 @@ from actors.case import beams
 from actors.case import effects as fx
 from actors.case.retry import RetryPolicy, pause_s
 from actors.case.view import SETTLED, Attempt, Beam, CaseView, Doing
-from actors.case.workflow import unmatched
+from actors.case.workflow import unmatched, why_failed
 from messages.faults import Blame, Fault
 from messages.interpretation import Interpretation
 from messages.ledger import CaseRow, ExplainBeam
@@ -90,7 +90,7 @@ def written(view: CaseView) -> tuple[fx.Effect, ...]:
         case CaseState.FAILED:
             # A beam that still waits at the scheduler from before a restart must not be given to anyone.
             unsettled = tuple(fx.Withdraw(beam.number) for beam in view.beams.values() if not beam.settled)
-            return (fx.Alarm(_why_failed(view)), *unsettled)
+            return (fx.Alarm(why_failed(view)), *unsettled)
         case _:
             return ()
 
@@ -102,13 +102,6 @@ def _noted(view: CaseView) -> tuple[fx.Effect, ...]:
     elif view.state in _CLEANED:
         view.cleaned = True
     return ()
-
-
-def _why_failed(view: CaseView) -> str:
-    if view.fault is not None:
-        return f"case {view.case} failed: {view.fault}"
-    reasons = [beam.reason for beam in view.beams.values() if beam.state is BeamState.FAILED]
-    return f"case {view.case} failed: {'; '.join(reasons)}"
 
 
 def write_refused(view: CaseView, subject: int, *, for_good: bool) -> tuple[fx.Effect, ...]:

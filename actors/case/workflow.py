@@ -15,9 +15,19 @@ from actors.case.cleaning import clean
 from actors.case.evidence import interpretation_json, verdict_json
 from actors.case.retry import RetryPolicy
 from actors.case.view import CaseView, Doing
+from messages.alarming import case_failed
 from messages.engine import EngineProfile
 from messages.faults import Blame, Fault
-from messages.ledger import ExpectCase, MoveBeam, MoveCase, NoteEvent, NoteInterpretation, NoteVerdict, Record
+from messages.ledger import (
+    ExpectCase,
+    MoveBeam,
+    MoveCase,
+    NoteEvent,
+    NoteInterpretation,
+    NoteVerdict,
+    RaiseAlarm,
+    Record,
+)
 from messages.results import BeamResult, PublishCase
 from messages.states import AttemptState, BeamState, CaseState
 
@@ -73,7 +83,7 @@ def _of_the_case(view: CaseView, ways: Ways) -> tuple[fx.Effect, ...]:
     """The next step of the case as a whole; its beams go on beside it."""
     if view.fault is not None:
         # Beams that are on a GPU come to their end first.
-        return () if _on_a_gpu(view) else _save(view, CaseState.FAILED, (_failed(view, str(view.fault)),))
+        return () if _on_a_gpu(view) else _save(view, CaseState.FAILED, _failed(view, str(view.fault)))
     if _inputs_needed(view) and not view.inputs_good:
         return _interpreted(view)
     if view.state is CaseState.QUEUED or _pending(view):
@@ -87,8 +97,17 @@ def _on_a_gpu(view: CaseView) -> bool:
     return any(beam.last is not None and beam.last.open for beam in view.beams.values())
 
 
-def _failed(view: CaseView, reason: str) -> MoveCase:
-    return MoveCase(view.case, CaseState.FAILED, reason)
+def _failed(view: CaseView, reason: str) -> tuple[Record, ...]:
+    """The end and its alarm in one write: a crash after it keeps neither from anybody."""
+    return (MoveCase(view.case, CaseState.FAILED, reason), RaiseAlarm(case_failed(view.case), why_failed(view)))
+
+
+def why_failed(view: CaseView) -> str:
+    """What the alarm of a failed case says."""
+    if view.fault is not None:
+        return f"case {view.case} failed: {view.fault}"
+    reasons = [beam.reason for beam in view.beams.values() if beam.state is BeamState.FAILED]
+    return f"case {view.case} failed: {'; '.join(reasons)}"
 
 
 def _inputs_needed(view: CaseView) -> bool:
@@ -150,7 +169,7 @@ def _finish(view: CaseView, ways: Ways) -> tuple[fx.Effect, ...]:
     failed = [beam for beam in view.beams.values() if beam.state is BeamState.FAILED]
     if failed:
         reason = "; ".join(beam.reason or f"beam {beam.number} failed" for beam in failed)
-        return _save(view, CaseState.FAILED, (_failed(view, reason),))
+        return _save(view, CaseState.FAILED, _failed(view, reason))
     if view.published is not None:
         verdict = NoteVerdict(view.case, verdict_json(view.published))
         return _save(view, CaseState.DONE, (verdict, MoveCase(view.case, CaseState.DONE)))

@@ -12,6 +12,7 @@ from actors.orders import cases, places
 from actors.orders.decision import Decision
 from actors.supervision import Actor, Context
 from messages.address import Mailbox
+from messages.alarming import case_failed
 from messages.cases import FolderTaken, SubmitFolder
 from messages.ledger import (
     REFUSED_FOR_GOOD,
@@ -237,7 +238,7 @@ class Orders(Actor):
             for cluster in self._clusters:
                 cluster.tell(steer)
         if order.kind in (OrderKind.CANCEL, OrderKind.RETRY):
-            self._monitor.tell(AlarmCleared(f"case-failed:{order.subject}"))
+            self._monitor.tell(AlarmCleared(case_failed(order.subject)))
 
     def _write(self, work: _Work, records: tuple[Record, ...]) -> None:
         with effect("order.write"):

@@ -11,12 +11,14 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 
 from actors.orders.decision import Decision, done, nothing, refuse
+from messages.alarming import case_failed
 from messages.jobs import SteerCase
 from messages.ledger import (
     AttemptRow,
     BeamRow,
     CaseReport,
     CaseRow,
+    ClearAlarm,
     ExpectCase,
     ForgiveBeam,
     MoveBeam,
@@ -31,6 +33,8 @@ from messages.operators import OrderKind
 from messages.states import OPEN_ATTEMPTS, OPEN_CASES, AttemptState, BeamState, CaseState
 
 _ENDED_BADLY = frozenset({BeamState.FAILED, BeamState.CANCELLED})
+_SEEN_TO = frozenset({OrderKind.CANCEL, OrderKind.RETRY})
+"""After one of these nobody needs to be told any more that the case had failed."""
 _LAUNCHED = frozenset({AttemptState.LAUNCHING, AttemptState.RUNNING})
 _BEGUN = frozenset({CaseState.QUEUED, CaseState.RUNNING})
 
@@ -44,7 +48,8 @@ def decide(order: OrderRow, report: CaseReport) -> Decision:
     if not decision.records:
         return decision
     expected = ExpectCase(row.case, frozenset({row.state}), report.last_event)
-    return Decision(decision.outcome, (expected, *decision.records))
+    over = (ClearAlarm(case_failed(row.case)),) if row.state is CaseState.FAILED and order.kind in _SEEN_TO else ()
+    return Decision(decision.outcome, (expected, *decision.records, *over))
 
 
 def steering(order: OrderRow) -> SteerCase | None:

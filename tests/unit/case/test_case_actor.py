@@ -22,6 +22,8 @@ from messages.ledger import (
     GetHalts,
     HaltRow,
     HaltsReport,
+    MoveCase,
+    RaiseAlarm,
     Write,
     WriteRefused,
     Written,
@@ -127,8 +129,11 @@ def test_a_hanging_predecessor_writes_nothing_after_the_case_was_read(tmp_path: 
 def test_a_case_that_is_wrong_is_alarmed_and_withdrawn_everywhere(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.tell(ComputeFailed(bench.compute.expect(Compute, 0.0).request_id, INPUT))
-    bench.written()
-    assert str(INPUT) in bench.monitor.expect(AlarmRaised, 0.0).text
+    end, alarm = bench.written().records
+    told = bench.monitor.expect(AlarmRaised, 0.0)
+    assert str(INPUT) in told.text
+    assert isinstance(end, MoveCase)
+    assert alarm == RaiseAlarm(told.id, told.text), "in the write of its end: a crash comes between neither"
     assert [message.beam for message in bench.scheduler.all(WithdrawBeam)] == [1, 2]
     assert bench.ended
 

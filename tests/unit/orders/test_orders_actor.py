@@ -14,6 +14,7 @@ from messages.faults import Fault
 from messages.ledger import (
     CaseReport,
     CaseRow,
+    ClearAlarm,
     GetCase,
     GetHalts,
     GetOrders,
@@ -196,6 +197,7 @@ def test_what_is_no_order_is_settled_so_and_a_failed_cases_alarm_is_over_with_it
     bench.written()
     bench.standing(order("o2", "cancel"))
     bench.is_case(replace(case(), state=CaseState.FAILED))
+    assert bench.records[-1] == ClearAlarm("case-failed:c"), "in the write of the order: a crash comes between neither"
     bench.written()
     assert bench.monitor.expect(AlarmCleared, 0.0) == AlarmCleared("case-failed:c")
 
