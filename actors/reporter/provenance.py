@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from actors.logs import Redaction
 from actors.reporter.content import Section, Table
 from actors.reporter.published import Published
 
@@ -76,9 +77,9 @@ def _runs(published: Published) -> Table:
 
 
 def _files(published: Published) -> Table:
-    manifest = published.manifest
+    manifest, without_patient = published.manifest, Redaction()
     rows = (
-        *(("input", one.path, one.sha256) for one in manifest.inputs),
+        *(("input", without_patient(one.path), one.sha256) for one in manifest.inputs),
         *(("result", one.path, one.sha256) for one in manifest.files),
     )
     return Table("Files", ("", "file", "SHA-256"), rows, (None,) * len(rows), widths=(7, 40, 53))
