@@ -1,4 +1,4 @@
-"""docs/manual.md as a test reads it: the frames of a mend, run by a shell as an operator would."""
+"""docs/operations.md as a test reads it: the frames of a mend, run by a shell as an operator would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / "docs" / "manual.md").read_text(encoding="utf-8")
+TEXT = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 _FRAME = re.compile(r"<!-- try: (?P<mend>[^,]+), (?P<step>[a-z]+) -->\n```sh\n(?P<lines>.*?)```", re.DOTALL)
 
 

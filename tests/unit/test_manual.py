@@ -1,4 +1,4 @@
-"""docs/manual.md names what exists, and what exists and an operator may meet stands in it."""
+"""docs/operations.md names what exists, and what exists and an operator may meet stands in it."""
 
 from __future__ import annotations
 
