@@ -52,6 +52,8 @@ class Admission(Actor):
         self._known = False
         """Whether an operator has paused intake."""
         self._disk = DiskState(roomy=True, reason="")
+        self._early: list[tuple[object, str]] | None = []
+        """What was to be told to cases before I knew which have an actor; None: I know."""
 
     def started(self) -> None:
         self._monitor.tell(SubscribeDisk(self.address))
@@ -95,6 +97,8 @@ class Admission(Actor):
                 self._look()
 
     def _tell_all(self, message: object, only: str = "") -> None:
+        if self._early is not None:
+            self._early.append((message, only))
         for path, case in self._names.items():
             if not only or case == only:
                 self.context.system.address(path).tell(message)
@@ -129,8 +133,15 @@ class Admission(Actor):
         self._intake.failed_before = datetime.now(UTC) - self._keep_work
         for case in self._intake.choose(report.rows):
             self._begin(case)
+        self._catch_up()
         if self._stale:
             self._look()
+
+    def _catch_up(self) -> None:
+        """Cases that go on from before my own restart missed what came until now."""
+        early, self._early = self._early, None
+        for message, only in early or ():
+            self._tell_all(message, only)
 
     def _begin(self, case: str) -> None:
         spec = self._start_case(case)

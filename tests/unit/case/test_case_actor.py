@@ -28,7 +28,7 @@ from messages.ledger import (
     WriteRefused,
     Written,
 )
-from messages.operators import AlarmCleared, AlarmRaised, DiskState, SubscribeDisk
+from messages.operators import AlarmCleared, AlarmRaised, CaseChanged, DiskState, PlacesChanged, SubscribeDisk
 from messages.scheduling import AttemptUnknown, BeamWithdrawn, GetAttempt, QueueBeam, WaitReason, WithdrawBeam
 from messages.states import BeamState, CaseState
 from tests.kit import Probe, VirtualTimers, solo, solo_mail, wait_until
@@ -385,6 +385,21 @@ def test_admission_passes_the_state_of_the_disks_on() -> None:
     door.tell(CaseAdmitted("case-1"))
     door.answer(CaseState.QUEUED, CaseState.QUEUED)
     assert [item.message for item in system.address("cases/case-1")._user] == [full]
+
+
+@pytest.mark.promise("P34", "P35")
+def test_an_order_that_meets_admission_as_it_restarts_reaches_the_case_that_goes_on() -> None:
+    door = Door()
+    there_is_room = DiskState(roomy=True, reason="")
+    ordered = [CaseChanged("case-0"), PlacesChanged(), there_is_room]
+    for message in ordered:
+        door.tell(message)
+    door.answer(CaseState.RUNNING, CaseState.RUNNING)
+    system = door.admission.context.system
+    assert [item.message for item in system.address("cases/case-0")._user] == ordered
+    assert [item.message for item in system.address("cases/case-1")._user] == ordered[1:]
+    door.tell(PlacesChanged())
+    assert len(system.address("cases/case-1")._user) == 3, "told once"
 
 
 def test_admission_looks_again_now_and_then_and_survives_what_it_does_not_know(log_lines: list[str]) -> None:
