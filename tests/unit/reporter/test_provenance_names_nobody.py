@@ -1,4 +1,4 @@
-"""The report is passed around: the machine's file names carry a patient's number, which is none of its readers' concern."""
+"""The report is passed around: a patient's number in the machine's file names is none of its readers' concern."""
 
 from __future__ import annotations
 
