@@ -7,7 +7,9 @@
 # RUN_DIR/submitted     number of the job, once sbatch has told it
 # RUN_DIR/tried         sbatch was asked: a lost answer is looked for before it is asked again
 
-unset SQUEUE_FORMAT SQUEUE_FORMAT2 SQUEUE_STATES SQUEUE_SORT SACCT_FORMAT SLURM_TIME_FORMAT
+# What a user's profile may say would hide jobs of ours, or submit others than are meant.
+unset SQUEUE_FORMAT SQUEUE_FORMAT2 SQUEUE_STATES SQUEUE_SORT SQUEUE_PARTITION SQUEUE_ACCOUNT SQUEUE_QOS SQUEUE_NAMES
+unset SQUEUE_USERS SQUEUE_LICENSES SQUEUE_ARRAY SACCT_FORMAT SLURM_TIME_FORMAT SBATCH_WAIT SBATCH_ARRAY_INX
 mqi_fields='JobID:|,Name:|,State:|,Reason:|,RestartCnt:|,StartTime:|,EndTime:|,SubmitTime:|'
 
 limited() { # "$2"... for no longer than $1 s, where there is a timeout
@@ -24,13 +26,13 @@ answered() { # what a Slurm command said: "$1 LINE" for each line, then "$1-code
     return "$code"
 }
 
-queue() { # all jobs of ours that Slurm still remembers, in one question; and the clock that their times are of
+queue() { # all jobs of ours that Slurm still remembers, oldest first, in one question; and the clock of their times
     echo "clock $(date +%Y-%m-%dT%H:%M:%S)"
-    answered job squeue -h --me -t all -O "$mqi_fields"
+    answered job squeue -h -a --me -t all -S i -O "$mqi_fields"
 }
 
-books() { # what the accounting knows of the jobs named $1, since $2
-    answered past sacct -n -P -X -S "$2" --name "$1" -o JobIDRaw,JobName,State,Restarts,End
+books() { # what the accounting knows of the jobs named $1 (with commas between), since $2
+    answered past sacct -n -P -X -S "$2" --name "$1" -o JobIDRaw,JobName,State,End
 }
 
 run_facts() { # run number $1 in directory $2, as far as files tell; the log is told apart
@@ -90,7 +92,7 @@ submit() { # run $1 by wrapper $2 with job.json $3 and job.sh $4, as job named $
 
 ask_sbatch() { # never before a lost answer was looked for; false: nothing more is to be said
     if [ -e "$run/tried" ]; then
-        known=$(answered job squeue -h --me -t all -n "$name" -O "$mqi_fields")
+        known=$(answered job squeue -h -a --me -t all -S i -n "$name" -O "$mqi_fields")
         printf '%s\n' "$known"
         case $known in *"job-code 0"*) ;; *) echo "unclear Slurm does not say whether it has this job"; return 1 ;; esac
         number=$(printf '%s\n' "$known" | sed -n "s/^job \([0-9][0-9]*\)|$name|.*/\1/p" | head -n 1)
@@ -131,7 +133,7 @@ give_up() { # run $1: it never begins from here on; job $2 (if any) is told to c
 }
 
 waiting() { # numbers, names and keys of all jobs of ours that wait
-    answered waiting squeue -h --me -t PENDING -O 'JobID:|,Name:|,Comment:255'
+    answered waiting squeue -h -a --me -t PENDING -O 'JobID:|,Name:|,Comment:255'
 }
 
 order_jobs() { # "hold" | "release" | "nice N": for the waiting jobs that follow

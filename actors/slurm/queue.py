@@ -101,16 +101,25 @@ def read_queue(lines: Iterable[tuple[str, str]], word: str = "job") -> Queue | N
         known = jobs.get(job.name)
         if known is None or known.over:
             jobs[job.name] = job
+    if not jobs and (strange := [line for line in said if "|" in line]):
+        return Queue({}, f"its answer cannot be understood: {strange[0][:80]}")
     return Queue(jobs, clock=next((rest for kind, rest in lines if kind == "clock"), ""))
 
 
-def read_books(lines: Iterable[tuple[str, str]]) -> QueuedJob | None:
-    """Lines of ``books`` in cluster.sh: the newest job that the accounting knows; None where it knows none."""
-    found = [fields for kind, rest in lines if kind == "past" and len(fields := rest.split("|")) == 5]
-    if not found:
-        return None
-    number, name, state, restarts, end = found[-1]
-    return QueuedJob(number, name, state.split()[0] if state else "", "", _count(restarts), end=_time(end))
+def read_books(lines: Iterable[tuple[str, str]]) -> dict[str, QueuedJob]:
+    """Lines of ``books`` in cluster.sh: by name, the newest job that the accounting knows to be over.
+
+    A job that it calls running though the queue has forgotten it ("runaway") is one whose end it missed: no news.
+    """
+    known: dict[str, QueuedJob] = {}
+    for kind, rest in lines:
+        fields = rest.split("|")
+        if kind != "past" or len(fields) != 4 or not fields[0].isdecimal() or not fields[2]:
+            continue
+        job = QueuedJob(fields[0], fields[1], fields[2].split()[0], end=_time(fields[3]))
+        if job.over:
+            known[job.name] = job
+    return known
 
 
 def _job(line: str) -> QueuedJob | None:

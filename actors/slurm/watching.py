@@ -1,4 +1,4 @@
-"""The watch of all runs of a cluster: one script a round, and one squeue an interval, however many runs there are."""
+"""The watch of all runs of a cluster: one script a round, one squeue and one sacct an interval, however many runs."""
 
 from __future__ import annotations
 
@@ -181,10 +181,12 @@ class Watch:
             return
         answer = cluster.script(script, _ROUND_WITHIN_S)
         self._leftovers -= leftovers
+        books = read_books(answer)
         if asks:
             self._hear(read_queue(answer) or Queue({}, "its answer cannot be understood"), tell)
         parts = dict(runs_of(answer))
         for run in [run for run in self._runs.values() if run.number in parts]:
+            run.past = run.past or books.get(run.name)
             self._look(run, parts[run.number], tell)
 
     def _script(self, *, asks: bool) -> Iterator[str]:
@@ -193,14 +195,19 @@ class Watch:
             yield f"answered cancel scancel {' '.join(sorted(self._leftovers))}"
         if asks:
             yield "queue"
+            forgotten = [run.name for run in self._runs.values() if self._is_forgotten(run)]
+            if forgotten:
+                yield f"books {','.join(forgotten)} now-7days"
         for run in self._runs.values():
             folder = shlex.quote(run.order.run_dir)
             if run.forestall:
                 yield f"void {folder} >/dev/null"
             asked = f"; lock_of {folder}" if run.doubted_at is not None else ""
-            if asked and run.past is None and run.name not in self._asked.queue.jobs:
-                asked += f"; books {run.name} now-7days"
             yield f"run_facts {run.number} {folder}{asked}; log_text {run.number} {folder} {run.log.seen}"
+
+    def _is_forgotten(self, run: Run) -> bool:
+        """By the queue, when it was asked before; and the accounting has not said what became of it."""
+        return run.doubted_at is not None and run.past is None and run.name not in self._asked.queue.jobs
 
     def _hear(self, heard: Queue, tell: Callable[[object], None]) -> None:
         asked, pace = self._asked, self._pace
@@ -212,7 +219,6 @@ class Watch:
         tell(QueueHeard(heard.fault, tuple(heard.jobs.values()), heard.clock))
 
     def _look(self, run: Run, lines: Lines, tell: Callable[[object], None]) -> None:
-        run.past = run.past or read_books(lines)
         now = time.monotonic()
         heard = self._asked.queue
         job = heard.jobs.get(run.name) or run.past

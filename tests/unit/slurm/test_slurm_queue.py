@@ -71,6 +71,7 @@ def test_no_answer_is_no_empty_queue(said: list[str], code: str, fault: str) -> 
 
 def test_odd_lines_are_passed_over() -> None:
     odd = [
+        line(2, "b", "RUNNING"),
         ("job", "Slurm is about to be upgraded"),
         ("job", "x|a|RUNNING|None|0|N/A|N/A|"),
         ("job", "1|a|"),
@@ -78,7 +79,7 @@ def test_odd_lines_are_passed_over() -> None:
     ]
     heard = read_queue(odd)
     assert heard is not None
-    assert heard.jobs == {}
+    assert list(heard.jobs) == ["b"]
 
 
 def test_reasons_are_named() -> None:
@@ -89,7 +90,20 @@ def test_reasons_are_named() -> None:
     assert "its start failed on the node" in lost.jobs["a"].told
 
 
-def test_books_tell_the_newest() -> None:
-    assert read_books([("past-code", "1"), ("past", "Slurm accounting storage is disabled")]) is None
-    found = read_books([("past", "3|a|NODE_FAIL|0|2026-01-01T00:00:00"), ("past", "4|a|CANCELLED by 0|1|Unknown")])
-    assert found == QueuedJob("4", "a", "CANCELLED", "", 1)
+def test_books_tell_the_newest_that_is_over() -> None:
+    assert read_books([("past-code", "1"), ("past", "Slurm accounting storage is disabled")]) == {}
+    lines = ("3|a|NODE_FAIL|2026-01-01T00:00:00", "4|a|CANCELLED by 0|Unknown", "5|b|FAILED|None", "x|b|FAILED|None")
+    assert read_books([("past", line) for line in lines]) == {
+        "a": QueuedJob("4", "a", "CANCELLED"),
+        "b": QueuedJob("5", "b", "FAILED"),
+    }
+
+
+def test_a_runaway_job_in_the_books_is_no_news() -> None:
+    assert read_books([("past", "3|a|RUNNING|Unknown"), ("past", "4|b|PENDING|Unknown")]) == {}
+
+
+def test_an_answer_in_another_form_is_no_empty_queue() -> None:
+    heard = read_queue([("job", "7|mqi-a|RUNNING|"), ("job-code", "0")])
+    assert heard is not None
+    assert "cannot be understood: 7|mqi-a" in heard.fault

@@ -31,8 +31,9 @@ def listed(*jobs: tuple[int, str]) -> str:
 class Answers:
     """A shell: each script gets the next answer; None: it is lost."""
 
-    def __init__(self, answers: Iterable[str | None]) -> None:
+    def __init__(self, answers: Iterable[str | None], ring: Callable[[], None]) -> None:
         self._answers = list(answers)
+        self._ring = ring
         self.asked: list[str] = []
 
     @property
@@ -43,6 +44,8 @@ class Answers:
         del timeout_s, cancel, prelude
         self.asked.append(script)
         answer = self._answers.pop(0)
+        if self.spent:
+            self._ring()
         if answer is None:
             raise lost("it was cut")
         return Said(answer)
@@ -59,7 +62,7 @@ def watch() -> Watch:
 
 def hear(watch: Watch, *answers: str | None) -> tuple[list[JobObserved], list[str]]:
     """What is told while the shell says this, and what it was asked."""
-    shell, told = Answers(answers), list[object]()
+    shell, told = Answers(answers, watch.ring), list[object]()
     try:
         watch.loop(Cluster(shell, WORKSPACE), told.append, lambda: shell.spent)
     except MqiError as error:
@@ -93,3 +96,19 @@ def test_a_job_that_is_left_over_is_cancelled_also_when_the_shell_is_lost_meanwh
     watch.lost("The link is lost.")
     _, asked = hear(watch, never + NEW, never + NEW)
     assert "scancel 7" in asked[0]
+
+
+def test_the_accounting_is_asked_once_for_all_that_the_queue_forgot_and_only_with_the_queue() -> None:
+    watch = Watch(WORKSPACE, Pace(files_s=0, queue_s=1000), Patience(lag_s=0, forgotten_s=1000))
+    keys = (KEY, "c/2/1")
+    for key in keys:
+        watch.order(WatchJob(Probe("worker"), key, f"/w/{key}"))
+    both = FILES + FILES.replace("run 1", "run 2")
+    _, asked = hear(watch, listed() + both, both)
+    assert "sacct" not in "".join(asked)
+    assert "books" not in asked[1]
+    past = "".join(f"past {at}|{job_name(key, WORKSPACE)}|NODE_FAIL|None\n" for at, key in enumerate(keys, 7))
+    news, asked = hear(watch, listed() + past + both)
+    assert asked[0].count("books") == 1
+    assert all("its node failed" in one.evidence for one in news)
+    assert len(news) == len(keys)
