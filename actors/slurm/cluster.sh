@@ -80,10 +80,11 @@ submit() { # run $1 by wrapper $2 with job.json $3 and job.sh $4, as job named $
     mkdir -p -- "$run" 2>/dev/null || { echo "error cannot make the run directory"; return 0; }
     true 2>/dev/null >>"$run/submit.lock" || { echo "error cannot write in $run"; return 0; }
     exec 8>>"$run/submit.lock"
-    flock -w 20 8 2>/dev/null
+    flock -w 20 8 2>/dev/null || flock -n 8 2>/dev/null # busybox has no -w
     [ $? -ne 1 ] || { echo "unclear another submission of this run is still under way"; return 0; }
     if ! [ -d "$run/claim" ] && ! [ -s "$run/submitted" ]; then
-        place_file "$run/job.json" "$3" && place_file "$run/job.sh" "$4" || return 0
+        # once sbatch was asked, nothing that fails here proves that there is no job
+        [ -e "$run/tried" ] || { place_file "$run/job.json" "$3" && place_file "$run/job.sh" "$4"; } || return 0
         shift 6
         ask_sbatch "$@" || return 0
     fi
@@ -100,22 +101,24 @@ ask_sbatch() { # never before a lost answer was looked for; false: nothing more 
             number=$(limited "$mqi_patience" sacct -n -P -X -S "$since" --name "$name" -o JobIDRaw 2>/dev/null </dev/null |
                 sed -n 's/^\([0-9][0-9]*\)$/\1/p' | head -n 1)
         fi
-        [ -n "$number" ] && keep "$run/submitted" "$number
-" && return 0
-    fi
-    keep "$run/tried" "$(date +%Y-%m-%dT%H:%M:%S)
+        [ -n "$number" ] && note_number && return 0
+    else
+        keep "$run/tried" "$(date +%Y-%m-%dT%H:%M:%S)
 " || { echo "error cannot write in $run (no space?)"; return 1; }
-    said=$(limited "$mqi_patience" sbatch --parsable --job-name="$name" --chdir="$run" "$@" "$wrapper" "$run" 2>&1 </dev/null 8>&-)
+    fi
+    # it holds the lock: one that outlives this script is waited for, before anybody asks again
+    said=$(limited "$mqi_patience" sbatch --parsable --job-name="$name" --chdir="$run" "$@" "$wrapper" "$run" 2>&1 </dev/null)
     code=$?
     number=$(printf '%s\n' "$said" | sed -n 's/^\([0-9][0-9]*\)\(;.*\)\{0,1\}$/\1/p' | tail -n 1)
-    if [ "$code" = 0 ] && [ -n "$number" ]; then
-        keep "$run/submitted" "$number
-" || echo "unclear the number of job $number cannot be written in $run"
-        return 0
-    fi
+    [ "$code" = 0 ] && [ -n "$number" ] && note_number && return 0
     printf '%s\n' "$said" | sed 's/^/sbatch /'
     echo "sbatch-code $code"
     return 1
+}
+
+note_number() { # the job is known; where that cannot be written down it is found by its name
+    keep "$run/submitted" "$number
+" || echo "submitted $number"
 }
 
 give_up() { # run $1: it never begins from here on; job $2 (if any) is told to cancel, "now" as $3: is ended by Slurm

@@ -1,0 +1,106 @@
+"""Submitting through the shell with stand-ins for Slurm's commands: answers that are lost, disks that are full."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from actors.errors import MqiError
+from actors.slurm.cluster import Cluster, Lines
+from actors.slurm.shell import LocalShell, ShellError
+from actors.slurm.submitting import judge
+from messages.jobs import JobSpec
+from tests.kit.waiting import wait_until
+
+NAME = "mqi-0"
+
+
+class Site:
+    """A workspace, and commands that keep their jobs in a file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.workspace = folder / "w"
+        self.run_dir = self.workspace / "c/1/1"
+        self.accepted = folder / "accepted"
+        self.accepted.touch()
+        (self.workspace / ".wrappers").mkdir(parents=True)
+        (self.workspace / ".wrappers/wrapper.sh").touch()
+        self._commands = folder / "commands"
+        self._commands.mkdir()
+        self.command("squeue", f"cat {self.accepted}")
+        self.command("sacct", "exit 1")
+        self.command("sbatch", self.accepts)
+
+    @property
+    def accepts(self) -> str:
+        return f"echo '7|{NAME}|PENDING|None|0|N/A|N/A|N/A|' >>{self.accepted}; echo 7"
+
+    def command(self, name: str, text: str) -> None:
+        made = self._commands / name
+        made.write_text(f"#!/bin/sh\n{text}\n")
+        made.chmod(0o755)
+
+    def full_for(self, *names: str) -> None:
+        """Files of these names cannot be put in their place."""
+        several = "|".join(f"*/{name}" for name in names)
+        self.command("mv", f'case "$*" in {several}) exit 1 ;; esac\nexec /bin/mv "$@"')
+
+    def jobs(self) -> int:
+        return len(self.accepted.read_text().splitlines())
+
+    def submit(self, shell: LocalShell) -> Lines:
+        cluster = Cluster(shell, str(self.workspace))
+        return cluster.call("submit", str(self.run_dir), "wrapper.sh", "{}\n", "true\n", NAME, "now-7days")
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    site = Site(tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}/commands:/usr/bin:/bin")
+    return site
+
+
+@pytest.mark.promise("P16")
+def test_an_sbatch_that_outlives_its_shell_is_waited_for(site: Site, tmp_path: Path) -> None:
+    site.command("sbatch", f"touch {tmp_path}/asked; sleep 1; {site.accepts}")
+    shell = LocalShell()
+
+    def cut_when_asked() -> None:
+        wait_until((tmp_path / "asked").exists, 20, "sbatch was asked")
+        shell.cut()
+
+    cutter = threading.Thread(target=cut_when_asked)
+    cutter.start()
+    with pytest.raises(ShellError):
+        site.submit(shell)
+    cutter.join()
+    assert ("submitted", "7") in site.submit(LocalShell())
+    assert site.jobs() == 1
+
+
+@pytest.mark.promise("P16")
+def test_a_number_that_cannot_be_written_down_is_told_all_the_same(site: Site) -> None:
+    site.full_for("submitted")
+    for _ in range(2):
+        assert ("submitted", "7") in site.submit(LocalShell())
+    assert site.jobs() == 1
+
+
+@pytest.mark.promise("P16")
+def test_a_full_disk_after_a_lost_answer_is_no_proof_that_there_is_no_job(site: Site) -> None:
+    site.submit(LocalShell())
+    (site.run_dir / "submitted").unlink()
+    site.full_for("job.json", "job.sh", "tried", "submitted")
+    lines = site.submit(LocalShell())
+    job = JobSpec("c/1/1", str(site.run_dir), 0, ("true",), (), 60)
+    assert judge(job, lines) == "Slurm job 7"
+
+
+def test_a_disk_that_is_full_before_sbatch_was_asked_refuses_the_run(site: Site) -> None:
+    site.full_for("job.json")
+    job = JobSpec("c/1/1", str(site.run_dir), 0, ("true",), (), 60)
+    with pytest.raises(MqiError, match="was not submitted"):
+        judge(job, site.submit(LocalShell()))
+    assert site.jobs() == 0
