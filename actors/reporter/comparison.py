@@ -16,6 +16,8 @@ from actors.reporter.dose_grid import Array, DoseGrid, Values
 
 MAX_GAMMA = 3.0
 """Gamma is searched for up to this; what is larger counts as this."""
+_SHOWN = 2.0
+"""The darkest of a picture."""
 _PASSED = 1.1
 """To see which points pass there is no need to search farther."""
 _FINE, _COARSE = 10, 5
@@ -152,9 +154,12 @@ def gammas_of(
 
 
 def gamma_map(reference: DoseGrid, evaluated: DoseGrid, rules: GammaRules, normalisation_gy: float) -> Array:
-    """Gamma of the first criterion for a picture: up to 2."""
+    """Gamma of the first criterion for a picture: up to 2, which is also what the evaluated dose does not reach."""
     one = replace(rules, criteria=rules.criteria[:1])
-    return gammas_of(reference, evaluated, one, normalisation_gy, _Search(2.0, _COARSE))[rules.criteria[0]]
+    found = gammas_of(reference, evaluated, one, normalisation_gy, _Search(_SHOWN, _COARSE))[rules.criteria[0]]
+    looked_at = reference.dose >= rules.threshold_percent / 100.0 * normalisation_gy
+    shown: Array = np.where(looked_at & np.isnan(found), _SHOWN, found)
+    return shown
 
 
 def _near(dose: DoseGrid, axes: tuple[Array, Array, Array], reach_mm: float) -> DoseGrid | None:

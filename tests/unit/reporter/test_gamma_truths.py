@@ -110,3 +110,11 @@ def test_another_grid_is_interpolated_linearly() -> None:
     assert found.gammas[2].maximum < 0.01
     points = np.array([[0.3, 0.4, 0.5], [99.0, 0.0, 0.0]])
     assert delivered.at(points) == pytest.approx([1.038, 0.0], abs=1e-6)
+
+
+def test_the_picture_shows_what_the_delivered_dose_does_not_reach_as_failed() -> None:
+    plane = dose_of(lambda x, y, z: np.where(x > 0.0, 1.0, 0.0), size=(40, 9, 1), origin_mm=(0.0, 0.0, 4.0))
+    shown = gamma_map(plane, flat(1.0), RULES, 1.0)[0]
+    assert np.isnan(shown[:, 0]).all()  # below the threshold: not looked at
+    assert shown[:, 1:9] == pytest.approx(0.0, abs=0.01)
+    assert (shown[:, 20:] == 2.0).all()
