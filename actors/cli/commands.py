@@ -179,7 +179,7 @@ def explain(conf: Path | None, subject: str, *, as_json: bool) -> None:
         row,
         running=holder is not None,
         results=site.settings.results.dir,
-        halted=halting(_alarms(site, _live(site, holder))),
+        halted=halting(_alarms(site, _live(site, holder)), row.case),
         around=look_around(site.reader, datetime.now().astimezone(), site.settings.retry.attempts),
         attempts=site.reader.attempts(row.case),
     )

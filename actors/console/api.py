@@ -124,7 +124,7 @@ def why_document(door: Door, reader: LedgerReader, name: str) -> dict[str, Any]:
         row,
         running=True,
         results=door.settings.results.dir,
-        halted=halting([(alarm.id, alarm.text) for alarm in heard.report.alarms] if heard else []),
+        halted=halting([(alarm.id, alarm.text) for alarm in heard.report.alarms] if heard else [], row.case),
         around=door.hub.around,
         attempts=reader.attempts(row.case),
     )

@@ -45,9 +45,11 @@ def why(
     return said
 
 
-def halting(alarms: Iterable[tuple[str, str]]) -> str:
-    """Of the alarms that stand, as (id, text): what keeps all new work from starting; empty: nothing does."""
-    return " ".join(text for id_, text in alarms if id_.startswith("disk:") or id_ == "ledger-write")
+def halting(alarms: Iterable[tuple[str, str]], case: str = "") -> str:
+    """Of the alarms that stand, as (id, text): what keeps new work from starting, everywhere or of this case (its actor
+    crashes again and again); empty: nothing does."""
+    own = f"actor:root/pipeline/cases/{case}" if case else None
+    return " ".join(text for id_, text in alarms if id_.startswith("disk:") or id_ in ("ledger-write", own))
 
 
 class _Sentence:
@@ -100,7 +102,7 @@ class _Sentence:
             return f"It waits to be interpreted{_because(reason)}."
         open_beams = [beam for beam in row.beams if beam.state is not BeamState.DONE]
         if not open_beams:
-            room = f"; there is no room: {one_line(self._halted)}" if self._halted else _because(reason)
+            room = f"; held up: {one_line(self._halted)}" if self._halted else _because(reason)
             return f"Every beam is verified ({_count(row)}); the result is being published{room}."
         groups: dict[str, list[int]] = {}
         for beam in open_beams:

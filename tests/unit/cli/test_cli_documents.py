@@ -17,6 +17,7 @@ from actors.cli.views import cases_view, short, show_view, status_view
 from actors.documents import case_document, case_progress, halting, show_document, status_document, why
 from actors.errors import MqiError
 from actors.settings import SettingsError
+from actors.tree import CASES
 from messages.faults import Fault
 from messages.ledger import AlarmRow, AttemptRow, BeamRow, CaseRow, EventRow, GpuRow, HostRow
 from messages.operators import Holder
@@ -237,7 +238,7 @@ def test_what_halts_all_new_work_is_said_of_what_waits_for_it() -> None:
     assert "the disk is full" in why(waits, running=True, results=RESULTS, halted="the disk is full")
     assert "the disk is full" not in why(runs, running=True, results=RESULTS, halted="the disk is full")
     ready = case(S.RUNNING, beam(3, B.DONE))
-    assert "no room: the disk is full." in why(ready, running=True, results=RESULTS, halted="the disk is full")
+    assert "held up: the disk is full." in why(ready, running=True, results=RESULTS, halted="the disk is full")
     alarms = [("disk:state", "No room."), ("gpu:1", "Hot."), ("ledger-write", "No ledger.")]
     assert halting(alarms) == "No room. No ledger."
     told = why(
@@ -248,6 +249,16 @@ def test_what_halts_all_new_work_is_said_of_what_waits_for_it() -> None:
     )
     assert told.count("no new work starts: no new work starts") == 1
     assert "(no new work" not in told
+
+
+@pytest.mark.promise("P33", "P35")
+def test_a_case_whose_own_actor_crashes_again_and_again_says_so() -> None:
+    waits = case(S.QUEUED, beam(3, B.PENDING))
+    alarms = [(f"actor:{CASES}/{name}", f"{name} crashed 3 times.") for name in (waits.case, "another")]
+    said = why(waits, running=True, results=RESULTS, halted=halting(alarms, waits.case))
+    assert f"{waits.case} crashed 3 times" in said
+    assert "another" not in said
+    assert not halting(alarms)
 
 
 def test_errors_are_one_to_three_lines_with_their_exit_code() -> None:
