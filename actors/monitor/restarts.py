@@ -30,14 +30,17 @@ class Unrest:
     """Crashes and dead letters of the last minutes. ``now`` is monotonic seconds."""
 
     _known: dict[str, int] = field(default_factory=dict)
-    _crashes: dict[str, deque[float]] = field(default_factory=dict)
+    """Actor → its crashes when last looked at; of those that are gone nothing is kept."""
+    _crashes: dict[str, tuple[float, ...]] = field(default_factory=dict)
     _letters: deque[tuple[float, int]] = field(default_factory=deque)
 
     def conditions(self, actors: Iterable[Incarnations], dead_letters: int, now: float) -> dict[str, Condition]:
         """Alarm conditions by id."""
-        found = {}
-        for actor in actors:
-            recent = self._count(actor, now)
+        found, there = {}, list(actors)
+        self._crashes = {actor.id: times for actor in there if (times := self._recent(actor, now))}
+        self._known = {actor.id: actor.crashes for actor in there}
+        for actor in there:
+            recent = len(self._crashes.get(actor.id, ()))
             if recent >= MANY_CRASHES:
                 text = (
                     f"{actor.id} crashed {recent} times in {WINDOW_S / 60:.0f} minutes; the last cause: "
@@ -50,19 +53,10 @@ class Unrest:
             found["dead-letters"] = Condition(text, "many")
         return found
 
-    def _count(self, actor: Incarnations, now: float) -> int:
-        """Crashes of the actor within the window."""
-        more = actor.crashes - self._known.get(actor.id, 0)
-        self._known[actor.id] = actor.crashes
-        if more <= 0 and actor.id not in self._crashes:
-            return 0
-        times = self._crashes.setdefault(actor.id, deque())
-        times.extend([now] * max(more, 0))
-        while times and now - times[0] > WINDOW_S:
-            times.popleft()
-        if not times:
-            del self._crashes[actor.id]
-        return len(times)
+    def _recent(self, actor: Incarnations, now: float) -> tuple[float, ...]:
+        """When the actor crashed within the window."""
+        more = max(0, actor.crashes - self._known.get(actor.id, 0))
+        return tuple(at for at in (*self._crashes.get(actor.id, ()), *[now] * more) if now - at <= WINDOW_S)
 
     def _lost(self, total: int, now: float) -> int:
         self._letters.append((now, total))

@@ -206,6 +206,14 @@ def test_an_actor_that_crashes_again_and_again_is_an_alarm_until_it_is_calm() ->
     assert unrest.conditions([Row("root/a", 0)], 0, 22 + WINDOW_S) == {}  # forgotten and made anew
 
 
+def test_nothing_is_kept_of_actors_that_are_gone() -> None:
+    unrest = Unrest()
+    for number in range(3):
+        assert unrest.conditions([Row(f"root/cases/{number}", 2)], 0, float(number)) == {}
+    assert (len(unrest._known), len(unrest._crashes)) == (1, 1)
+    assert "actor:root/cases/0" in unrest.conditions([Row("root/cases/0", 3)], 0, 4.0), "one of the same name is new"
+
+
 def test_many_dead_letters_are_an_alarm() -> None:
     unrest = Unrest()
     assert unrest.conditions([], 5, 0.0) == {}
