@@ -75,10 +75,7 @@ async def within(limit_s: float, future: Future[T]) -> T:
 
 async def json_body(request: Request) -> dict[str, Any]:
     """The body, an object; empty where there is none. Raises MqiError for anything else."""
-    try:
-        body = await asyncio.wait_for(_body(request), BODY_S)
-    except TimeoutError as error:
-        raise MqiError(Fault("The request did not come to its end.")) from error
+    body = await bounded_body(request)
     try:
         value = json.loads(body) if body else {}
     except (ValueError, RecursionError):
@@ -86,6 +83,14 @@ async def json_body(request: Request) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise MqiError(Fault("The request must be one JSON object."))
     return value
+
+
+async def bounded_body(request: Request) -> bytes:
+    """The body as it came. Raises MqiError for one that is too long, or takes too long to come."""
+    try:
+        return await asyncio.wait_for(_body(request), BODY_S)
+    except TimeoutError as error:
+        raise MqiError(Fault("The request did not come to its end.")) from error
 
 
 async def _body(request: Request) -> bytes:

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from actors.console import caseview
 from actors.console.access import COOKIE, SESSION_S, Access
 from actors.console.api import SEARCH_LENGTH, case_named, states_in, why_document
-from actors.console.asking import BODY_BYTES, NotFoundError, guarded, number_of, within
+from actors.console.asking import NotFoundError, bounded_body, guarded, number_of, within
 from actors.console.books import LedgerReader
 from actors.console.door import Door
 from actors.console.looking import Sight, cleaned
@@ -134,12 +134,8 @@ class Pages:
 
     async def log_in(self, request: Request) -> Response:
         """The right token opens a session."""
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > BODY_BYTES:
-                break
-        given = parse_qs(body[:BODY_BYTES].decode("ascii", "replace")).get("token", [""])[0]
+        body = await bounded_body(request)
+        given = parse_qs(body.decode("ascii", "replace")).get("token", [""])[0]
         if not self._access.token_ok(given):
             return self._login_page(request, wrong=True)
         answer = RedirectResponse("/", 303)

@@ -179,13 +179,14 @@ def test_who_connects_and_says_nothing_is_hung_up_on(page: Page, monkeypatch: py
 
 
 @pytest.mark.promise("P35")
-def test_a_body_that_does_not_come_is_not_waited_for(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("where", ["/api/orders", "/login"])
+def test_a_body_that_does_not_come_is_not_waited_for(page: Page, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setattr("actors.console.asking.BODY_S", 0.1)
     monkeypatch.setattr(server, "HEADER_S", 0.3)
     with page.open():
         key = page.key()
         connection = page.connect()
-        head = f"POST /api/orders HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Mqi-Page: {key}\r\nContent-Length: 900\r\n\r\n"
+        head = f"POST {where} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Mqi-Page: {key}\r\nContent-Length: 900\r\n\r\n"
         connection.sendall(head.encode() + b"{")
         assert b"400 Bad Request" in connection.recv(65536)
         assert hung_up(connection)
