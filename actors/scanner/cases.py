@@ -17,9 +17,10 @@ from actors.scanner.records import records_of
 from actors.scanner.register import Entry, Register
 from actors.scanner.sentences import counted
 from messages.address import Mailbox
+from messages.alarming import case_failed
 from messages.cases import CaseAdmitted
 from messages.faults import Fault
-from messages.ledger import REFUSED_FOR_GOOD, CaseRow, MoveCase, SightCase
+from messages.ledger import REFUSED_FOR_GOOD, CaseRow, MoveCase, RaiseAlarm, SightCase
 from messages.operators import AlarmCleared, AlarmRaised
 from messages.states import CaseState
 
@@ -207,6 +208,9 @@ class Cases:
         records = records_of(case, decision, entry)
         if not records:
             return
+        if decision.act is Act.FAIL:  # in one write: a crash after it keeps the alarm from nobody
+            alarm = RaiseAlarm(_alarm(case.case, failed=True), _why_failed(case.case, decision.sentence))
+            records = (*records, alarm)
         then = self._admitted if decision.act is Act.ADMIT else self._told
         self._outbox.send(Pending(case.case, path, lambda: then(case, decision, entry)), records)
 
@@ -232,7 +236,8 @@ class Cases:
                 self.register.moved(case.case, CaseState.FAILED, decision.sentence)  # the ledger's line tells it
                 if entry is None or entry.state is not CaseState.FAILED:
                     self._alarm_over(entry)
-                self._failed(case.case, decision.sentence)
+                text = _why_failed(case.case, decision.sentence)
+                self._monitor.tell(AlarmRaised(_alarm(case.case, failed=True), text))
             case Act.GIVE_UP:
                 self._given_up(case.case, decision.sentence)
             case _:
@@ -244,10 +249,6 @@ class Cases:
         self._log.bind(case=case).warning("incomplete: {}", sentence)
         remedy = "Send what is missing; it starts by itself then."
         self._monitor.tell(AlarmRaised(_alarm(case), f"Case {case} is incomplete: {sentence}. {remedy}"))
-
-    def _failed(self, case: str, sentence: str) -> None:
-        text = f"Case {case} failed: {sentence.rstrip('.')}. It is looked at again when its files change."
-        self._monitor.tell(AlarmRaised(_alarm(case, failed=True), text))
 
     def _alarm_over(self, entry: Entry | None) -> None:
         if entry is not None and entry.state in (CaseState.INCOMPLETE, CaseState.FAILED):
@@ -282,4 +283,8 @@ class Cases:
 
 
 def _alarm(case: str, *, failed: bool = False) -> str:
-    return f"case-failed:{case}" if failed else f"incomplete:{case}"
+    return case_failed(case) if failed else f"incomplete:{case}"
+
+
+def _why_failed(case: str, sentence: str) -> str:
+    return f"Case {case} failed: {sentence.rstrip('.')}. It is looked at again when its files change."

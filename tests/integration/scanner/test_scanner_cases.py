@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from actors.demo.recipe import CaseFault, CaseRecipe, Interruption
+from actors.ledger import Reader
 from actors.scanner import hints
 from messages.cases import CaseAdmitted
 from messages.operators import AlarmCleared, AlarmRaised, CaseChanged, DiskState
@@ -315,6 +316,8 @@ def test_a_wrong_case_fails_with_its_sentence_and_starts_once_mended(site: Make)
     assert alarm.id == f"case-failed:{row.case}"
     assert "names layer 2 twice" in alarm.text
     assert ".." not in alarm.text
+    (written,) = Reader(here.state / "ledger.sqlite").alarms()
+    assert (written.alarm, written.text) == (alarm.id, alarm.text), "with the case's end, before anybody is told"
     here.address("scanner").tell(CaseChanged(row.case))
     here.nothing_more_but(99)
     here.monitor.none(AlarmCleared)
