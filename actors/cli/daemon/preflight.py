@@ -24,17 +24,14 @@ def own_folders(settings: Settings) -> Iterator[tuple[str, Path]]:
 
 
 def make_folders(settings: Settings) -> None:
-    """Make our own folders; watch roots are made too, so that a first start on an empty machine just waits for cases.
+    """Make our own folders; never a watch root: a share that is not mounted must not become an empty folder instead.
 
-    Raises CommandError that names the key.
+    The scanner tells of roots that are not there, and goes on when they are. Raises CommandError that names the key.
     """
-    roots = ((f"scan.roots[{number}]", root) for number, root in enumerate(settings.scan.roots))
-    for key, folder in (*own_folders(settings), *roots):
+    for key, folder in own_folders(settings):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            if key.startswith("scan.roots"):
-                continue  # a share that is away: the scanner says so, and goes on when it is back
             raise _unusable(key, folder, f"cannot be made: {error.strerror or error}") from error
     for key, folder in own_folders(settings):
         if not os.access(folder, os.W_OK | os.X_OK):

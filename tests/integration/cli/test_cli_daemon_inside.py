@@ -169,8 +169,10 @@ def test_the_real_tree_is_built_from_the_site_in_force(site: DemoSite) -> None:
 
 @pytest.mark.promise("P36")
 def test_folders_that_cannot_be_used_are_refused_by_their_key(site: DemoSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load(site.conf, {"MQI_SCAN__ROOTS": "/proc/nothing"})
+    away = site.folder / "share" / "in"
+    settings = load(site.conf, {"MQI_SCAN__ROOTS": str(away)})
     make_folders(settings)  # a share that is away stops nobody
+    assert not away.parent.exists(), "and no empty folder is put in its place"
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(CommandError, match=r"daemon\.state_dir is not writable"):
         make_folders(settings)
