@@ -9,6 +9,7 @@ from actors.errors import MqiError
 from actors.jobs import check_path
 from actors.jobs.orders import Answer, Order, gone, launched, refused, removed
 from actors.jobs.places import below
+from actors.jobs.removal import not_removed
 from actors.slurm.cluster import Cluster
 from actors.slurm.ending import Ending
 from actors.slurm.options import SlurmOptions
@@ -16,7 +17,7 @@ from actors.slurm.shell import ShellError
 from actors.slurm.steering import steer
 from actors.slurm.submitting import Unclear, submit
 from actors.supervision import TaskScope
-from messages.faults import Blame, Fault
+from messages.faults import Fault
 from messages.jobs import KillJob, LaunchJob, RemoveRuns, SteerCase
 
 __all__ = ["Answer", "Steered", "Task", "Undone", "carry_out"]
@@ -29,6 +30,8 @@ _REMOVED_WITHIN_S = 120.0
 @dataclass(frozen=True, slots=True)
 class Steered:
     """From the task to the actor: done, and nobody waits for an answer."""
+
+    order: SteerCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ def carry_out(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskS
     try:
         if isinstance(order, SteerCase):
             steer(order, cluster)
-            return Steered()
+            return Steered(order)
         return _answer(order, cluster, options, scope)
     except Unclear as doubt:
         return Undone(order, doubt.fault, shell_lost=False)
@@ -92,13 +95,4 @@ def _removed(path: str, cluster: Cluster) -> Fault | None:
         return error.fault
     with effect("clean.runs"):
         said = dict(cluster.call("remove", folder, timeout_s=_REMOVED_WITHIN_S))
-    if "outside" in said:
-        what = f"{folder} does not lie below the workspace: it was not touched."
-        return Fault(what=what, where=folder, blame=Blame.OURS, kind="outside-workspace")
-    if "alive" in said:
-        what = f"The run in {said['alive']} still has processes: it was not removed."
-        return Fault(what, said["alive"], "Wait for its end, or cancel it.", Blame.HOST, "run-alive")
-    if "error" in said:
-        what = f"The run directory {path} cannot be removed: {said['error']}."
-        return Fault(what, folder, "Remove it by hand when nothing uses it.", Blame.HOST, "remove-failed")
-    return None
+    return not_removed(path, folder, said)

@@ -8,8 +8,9 @@ from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import check_path
 from actors.jobs.places import below
+from actors.jobs.removal import not_removed
 from actors.ssh_connection.remote import Remote
-from messages.faults import Blame, Fault
+from messages.faults import Fault
 
 _REMOVED_WITHIN_S = 120.0
 
@@ -29,28 +30,4 @@ def _remove(remote: Remote, path: str) -> Fault | None:
         return error.fault
     with effect("clean.runs"):
         said = dict(remote.call("remove", folder, timeout_s=_REMOVED_WITHIN_S))
-    return judge(path, folder, said)
-
-
-def judge(path: str, folder: str, said: dict[str, str]) -> Fault | None:
-    """What the host's answer says. Pure."""
-    if "outside" in said:
-        what = f"{folder} does not lie below the workspace: it was not touched."
-        return Fault(what=what, where=folder, blame=Blame.OURS, kind="outside-workspace")
-    if "alive" in said:
-        return Fault(
-            what=f"The run in {said['alive']} still has processes: it was not removed.",
-            where=said["alive"],
-            remedy="Wait for its end, or cancel it.",
-            blame=Blame.HOST,
-            kind="run-alive",
-        )
-    if "error" in said:
-        return Fault(
-            what=f"The run directory {path} cannot be removed: {said['error']}.",
-            where=folder,
-            remedy="Remove it by hand when nothing uses it.",
-            blame=Blame.HOST,
-            kind="remove-failed",
-        )
-    return None
+    return not_removed(path, folder, said)

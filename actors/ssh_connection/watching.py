@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 
 from actors.crash_points import effect, point
 from actors.jobs import Verdict
-from actors.jobs.log_text import NEWEST_BYTES, thin
+from actors.jobs.following import Follower
 from actors.ssh_connection import troubles
 from actors.ssh_connection.answers import UnclearError
 from actors.ssh_connection.link import Channel
@@ -57,15 +57,7 @@ class Run:
         self.full_look_due = now
         self.facts: Facts | None = None
         self.told: tuple[Observation, bool] | None = None
-        self.offset = order.offset
-        """Told up to here."""
-        self._held = b""
-        """An unfinished line, from the offset on."""
-
-    @property
-    def seen(self) -> int:
-        """Bytes of the log that have crossed the link, or were passed over."""
-        return self.offset + len(self._held)
+        self.log = Follower(order.offset)
 
     @property
     def verdict(self) -> Verdict | None:
@@ -78,7 +70,7 @@ class Run:
 
     def begin_again(self) -> None:
         """There is a new channel: what was not told is sent anew."""
-        self._held = b""
+        self.log.begin_again()
         self.full_look_due = 0.0
 
     def news(self, data: bytes, start: int) -> JobObserved | None:
@@ -86,7 +78,7 @@ class Run:
         if self.facts is None:
             return None
         gone = self.facts.gone
-        text = self._text(data, start, ended=gone)
+        text = self.log.take(data, start, ended=gone)
         standing = (self.facts.verdict.observation, gone)
         if standing == self.told and not text:
             return None
@@ -96,7 +88,7 @@ class Run:
             self.order.key,
             verdict.observation,
             text,
-            self.offset,
+            self.log.offset,
             verdict.exit,
             group_gone=gone,
             evidence=verdict.evidence,
@@ -106,19 +98,7 @@ class Run:
         """Nothing can be told now."""
         self.told = None
         self.begin_again()
-        return JobObserved(self.order.key, Observation.UNKNOWN, "", self.offset, evidence=why)
-
-    def _text(self, data: bytes, start: int, *, ended: bool) -> str:
-        held, base, skipped = self._held, self.offset, False
-        if data and start == self.seen:
-            held += data
-        elif data:
-            held, base, skipped = data, start, True
-        if len(held) > NEWEST_BYTES:
-            base, held, skipped = base + len(held) - NEWEST_BYTES, held[-NEWEST_BYTES:], True
-        found = thin(held, base, skipped=skipped, ended=ended)
-        self.offset, self._held = found.offset, held[found.offset - base :]
-        return found.text
+        return JobObserved(self.order.key, Observation.UNKNOWN, "", self.log.offset, evidence=why)
 
     def pause_s(self, now: float) -> float:
         """Until it is looked at as a whole again, whatever the host tells by itself."""
@@ -236,7 +216,7 @@ class Watch:
         return [line for number in touched for line in self._tell(by_number[number], logs.get(number), tell)]
 
     def _tell(self, run: Run, log: tuple[int, bytes] | None, tell: Callable[[Observed], None]) -> Iterator[str]:
-        start, data = log or (run.seen, b"")
+        start, data = log or (run.log.seen, b"")
         news = run.news(data, start)
         if news is not None:
             point("watch.told")
@@ -245,7 +225,7 @@ class Watch:
             self._runs.pop(run.order.key, None)
             yield f"u {run.number}\n"
         elif data:
-            yield f"o {run.number} {run.seen}\n"
+            yield f"o {run.number} {run.log.seen}\n"
 
 
 class _Talk:
@@ -274,7 +254,7 @@ class _Talk:
 
 
 def _watch_line(run: Run) -> str:
-    return f"w {run.number} {run.seen} {PurePosixPath(run.order.run_dir)}/\n"
+    return f"w {run.number} {run.log.seen} {PurePosixPath(run.order.run_dir)}/\n"
 
 
 def _sections(answer: bytes) -> Iterator[tuple[int, list[tuple[str, str]]]]:

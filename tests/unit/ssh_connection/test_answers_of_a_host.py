@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from actors.errors import MqiError
 from actors.jobs.places import below
-from actors.ssh_connection import examining, framing, launching, nvidia_smi, removing, standing
+from actors.jobs.removal import not_removed
+from actors.ssh_connection import examining, framing, launching, nvidia_smi, standing
 from actors.ssh_connection.remote import Facts, facts_of, lines_of
 from actors.ssh_connection.troubles import LinkError
 from messages.jobs import JobSpec, Observation
@@ -119,7 +120,7 @@ def test_an_answer_without_sense_is_no_certainty() -> None:
     ],
 )
 def test_what_the_answer_to_a_removal_means(said: dict[str, str], kind: str) -> None:
-    fault = removing.judge("c/1", "/ws/c/1", said)
+    fault = not_removed("c/1", "/ws/c/1", said)
     assert (fault.kind if fault else "") == kind
 
 

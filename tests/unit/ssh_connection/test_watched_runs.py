@@ -25,7 +25,7 @@ def test_news_come_once_and_an_unfinished_line_waits() -> None:
     run = a_run()
     first = run.news(b"one\ntw", 0)
     assert first is not None
-    assert (first.text, first.offset, run.seen) == ("one\n", 4, 6)
+    assert (first.text, first.offset, run.log.seen) == ("one\n", 4, 6)
     assert run.news(b"", 6) is None
     second = run.news(b"o\n", 6)
     assert second is not None
@@ -40,7 +40,7 @@ def test_after_a_cut_what_was_not_told_is_asked_again() -> None:
     run = a_run(offset=10)
     run.news(b"one\ntw", 10)
     lost = run.lost("the link is gone")
-    assert (lost.observation, lost.offset, run.seen) == (Observation.UNKNOWN, 14, 14)
+    assert (lost.observation, lost.offset, run.log.seen) == (Observation.UNKNOWN, 14, 14)
     again = run.news(b"two\n", 14)
     assert again is not None
     assert (again.observation, again.text) == (Observation.RUNNING, "two\n")
