@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from actors.errors import MqiError
 from actors.jobs.offered_gpus import Gpus
+from actors.jobs.waiting import WaitingOrders
 from actors.slurm import standing
 from actors.slurm.cluster import Cluster
 from actors.slurm.options import SlurmOptions
@@ -103,7 +103,7 @@ class SlurmControl(Actor):
         self._seen = Standing()
         self._watch = Watch(workspace, pace or Pace(), patience or Patience())
         self._waits = Waits()
-        self._waiting: deque[Task] = deque()
+        self._waiting = WaitingOrders[Task]()
         self._busy = 0
         self._cluster: Cluster | None = None
         self._shells = 0
@@ -124,7 +124,7 @@ class SlurmControl(Actor):
             case Answer() | Steered() | Undone():
                 self._order_done(message)
             case LaunchJob() | KillJob() | RemoveRuns() | SteerCase():
-                self._waiting.append(message)
+                self._waiting.add(message)
                 self._next()
             case WatchJob() | UnwatchJob():
                 self._watch.order(message)
@@ -208,19 +208,17 @@ class SlurmControl(Actor):
             self.task(_name(order), functools.partial(_carry, order, self._cluster, self._options))
 
     def _ready(self) -> Task | None:
-        for order in self._waiting:
-            if self._silence == "" or isinstance(order, RemoveRuns):
-                self._waiting.remove(order)
-                return order
-        return None
+        return self._waiting.take(lambda order: self._silence == "" or isinstance(order, RemoveRuns))
 
     def _order_done(self, done: Answer | Steered | Undone) -> None:
         self._busy -= 1
         if isinstance(done, Undone):
             self.log.debug("{}: an order is to be done again: {}", self._host, done.fault)
-            self._waiting.appendleft(done.order)
+            self._waiting.again(done.order)
             self._undone(done)
-        elif isinstance(done, Answer):
+        else:
+            self._waiting.done(done.order)
+        if isinstance(done, Answer):
             done.order.reply_to.tell(done.message)
             if done.watch is not None:
                 self._watch.order(done.watch)

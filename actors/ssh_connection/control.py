@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 import random
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from actors.errors import MqiError
 from actors.jobs.offered_gpus import Gpus, Offer
+from actors.jobs.waiting import WaitingOrders
 from actors.ssh_connection import nvidia_smi, standing
 from actors.ssh_connection.launching import install
 from actors.ssh_connection.link import open_link
@@ -121,7 +121,7 @@ class SshControl(Actor):
         self._last_gpus: GpusObserved | None = None
         self._last_standing: HostObserved | None = None
         self._watch = Watch()
-        self._waiting: deque[Order] = deque()
+        self._waiting = WaitingOrders[Order]()
         self._busy = 0
         self._remote: Remote | None = None
         self._links = 0
@@ -142,7 +142,7 @@ class SshControl(Actor):
             case Answer() | Undone():
                 self._order_done(message)
             case LaunchJob() | KillJob() | RemoveRuns():
-                self._waiting.append(message)
+                self._waiting.add(message)
                 self._next()
             case WatchJob() | UnwatchJob():
                 self._watch.order(message)
@@ -226,8 +226,7 @@ class SshControl(Actor):
     # -- orders about runs
 
     def _next(self) -> None:
-        while self._remote is not None and self._waiting and self._busy < AT_ONCE:
-            order = self._waiting.popleft()
+        while self._remote is not None and self._busy < AT_ONCE and (order := self._waiting.take()) is not None:
             self._busy += 1
             name = order.job.key if isinstance(order, LaunchJob) else order.request_id
             remote = self._remote
@@ -242,10 +241,11 @@ class SshControl(Actor):
         self._busy -= 1
         if isinstance(done, Undone):
             self.log.debug("{}: an order is to be done again: {}", self._host, done.fault)
-            self._waiting.appendleft(done.order)
+            self._waiting.again(done.order)
             if self._remote is not None:
                 self._remote.link.cut()
         else:
+            self._waiting.done(done.order)
             done.order.reply_to.tell(done.message)
             if done.watch is not None:
                 self._watch.order(done.watch)
