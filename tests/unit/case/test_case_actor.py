@@ -138,6 +138,17 @@ def test_a_case_that_is_wrong_is_alarmed_and_withdrawn_everywhere(tmp_path: Path
     assert bench.ended
 
 
+@pytest.mark.promise("P34")
+def test_a_look_that_is_older_than_a_step_under_way_does_not_take_it_for_an_order(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.tell(CaseChanged("case"))
+    bench.tell(ComputeFailed(bench.compute.expect(Compute, 0.0).request_id, INPUT))
+    bench.load(World().report())
+    bench.written()
+    assert str(INPUT) in bench.monitor.expect(AlarmRaised, 0.0).text
+    assert bench.ended
+
+
 @pytest.mark.promise("P37")
 def test_what_stays_wrong_is_told_once(tmp_path: Path, log_lines: list[str]) -> None:
     bench = Bench(tmp_path)
