@@ -236,12 +236,11 @@ class Case(Actor):
 
     def _seen(self, report: CaseReport) -> tuple[fx.Effect, ...]:
         """After an order: all is read anew if it concerns what is under way here."""
-        if events.only_priority(self._view, report.row):
-            return ()
-        self._ordered = self._view.goal is not None  # our own step may have been written behind this look: once more
-        if not self._ordered:
-            self._view.doing = Doing.READING
-            self._read()
+        if not events.only_priority(self._view, report.row):
+            self._ordered = self._view.goal is not None  # a step of ours may be written behind this look: once more
+            if not self._ordered:
+                self._view.doing = Doing.READING
+                self._read()
         return ()
 
     def _ledger_answered(
