@@ -159,10 +159,13 @@ class Reporter(Actor):
         self._write(BeginReport(report.case))
 
     def _order(self, case: CaseRow) -> MakeReport:
-        path = str(self._results_dir / case.case)
-        if case.verdict:
-            path = str(json.loads(case.verdict).get("path") or path)
-        return MakeReport(path, case.source.path if case.source else case.path, self._rules)
+        told = json.loads(case.verdict) if case.verdict else {}
+        return MakeReport(
+            str(told.get("path") or self._results_dir / case.case),
+            case.source.path if case.source else case.path,
+            self._rules,
+            str(told.get("manifest_sha256", "")),
+        )
 
     def _begin(self) -> None:
         """In a task; no look at the ledger until it has ended."""

@@ -26,7 +26,7 @@ def make_report(order: MakeReport) -> MadeReport:
     folder = Path(order.result)
     if (found := existing_report(folder)) is not None:
         return MadeReport(str(folder / FOLDER), found.verdict, found.sentence, found.manifest_sha256)
-    published = read_published(folder)
+    published = read_published(folder, order.result_sha256)
     findings = findings_of(published, gather(published, Path(order.case_folder), order.rules), order.rules)
     report = report_of(findings)
     sentence = report.reasons[0][1] if report.reasons else report.basis

@@ -16,6 +16,8 @@ class MakeReport:
     case_folder: str
     """Where the case lies, with its CT, structure set and planning dose, if they are still there."""
     rules: ReportSettings
+    result_sha256: str = ""
+    """Of the result's manifest, as the ledger has it since publication; empty: it does not say."""
 
 
 @dataclass(frozen=True, slots=True)

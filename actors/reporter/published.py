@@ -116,9 +116,15 @@ class Published:
     manifest_sha256: str
 
 
-def read_published(folder: Path) -> Published:
-    """The manifest, and proof that every file is the one that was published. MqiError ``result-changed``; OSError."""
+def read_published(folder: Path, sha256: str = "") -> Published:
+    """The manifest, and proof that every file is the one that was published. MqiError ``result-changed``; OSError.
+
+    sha256: of the manifest itself, known from elsewhere; empty: nothing is known.
+    """
     content = (folder / "manifest.json").read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 not in ("", found):
+        raise _changed("manifest.json is not the file that was published.", folder)
     try:
         manifest = _MANIFEST.validate_json(content)
     except ValueError as error:
@@ -127,7 +133,7 @@ def read_published(folder: Path) -> Published:
         path = folder / proof.path
         if path.stat().st_size != proof.size or _sha256(path) != proof.sha256:
             raise _changed(f"{proof.path} is not the file that was published.", folder)
-    return Published(folder, manifest, hashlib.sha256(content).hexdigest())
+    return Published(folder, manifest, found)
 
 
 def _sha256(path: Path) -> str:
