@@ -14,9 +14,12 @@ _LARGEST_WHOLE = 2**31 - 1
 
 
 def text(item: Dataset, keyword: str) -> str:
-    """Value as text without surrounding blanks; empty when absent."""
+    """Value as text without surrounding blanks; empty when absent.
+
+    What no letter stands for is a blank: names are printed on terminals, which take commands from such characters.
+    """
     value = item.get(keyword)
-    return "" if value is None else str(value).strip()
+    return "" if value is None else "".join(c if c.isprintable() else " " for c in str(value)).strip()
 
 
 def number(item: Dataset, keyword: str, context: BeamContext) -> float | None:
