@@ -456,3 +456,11 @@ def test_numbers_and_times_for_people() -> None:
 def test_words_fill_their_blanks() -> None:
     assert Words("en", {"a": "{n} of {m}", "b": "{plain}"})("a", n=1, m=2) == "1 of 2"
     assert Words("en", {"b": "{plain}"})("b") == "{plain}"
+
+
+def test_before_the_first_look_nobody_says_that_all_is_well() -> None:
+    inside = Inside()
+    calm = words_in("en")("no_alarms")
+    assert calm not in ask(inside, "GET", "/", peer=FAR).text
+    inside.look()
+    assert calm in ask(inside, "GET", "/", peer=FAR).text
