@@ -157,6 +157,7 @@ examine() { # what `check` asks: commands, controller, accounting, and whether a
     command -v sbatch >/dev/null || return 0
     answered version sbatch --version
     answered ping scontrol ping
+    queue
     answered books sacct -n -X -S now-1hours -o JobIDRaw
     printf '#!/bin/sh\ntrue\n' | answered_script trial sbatch --test-only --job-name=mqi-check "$@"
 }

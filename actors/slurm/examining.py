@@ -9,6 +9,7 @@ from actors.errors import MqiError
 from actors.slurm import standing
 from actors.slurm.cluster import Cluster, Lines
 from actors.slurm.options import SlurmOptions, sbatch_words
+from actors.slurm.queue import Queue, read_queue
 from actors.slurm.shell import OpenShell
 from messages.jobs import JobSpec
 
@@ -66,6 +67,11 @@ def judge(lines: Lines) -> Iterator[CheckLine]:
     up = said.get("ping-code") == "0" and "UP" in said.get("ping", "")
     yield CheckLine("slurmctld", up, said.get("ping", "no answer"), "" if up else "start slurmctld; see scontrol ping")
     if not up:
+        return
+    queue = read_queue(lines) or Queue({}, "its answer cannot be understood")
+    if queue.fault:
+        remedy = "the questions asked need Slurm 20.11 or newer; try: squeue --me -a -O 'JobID:|,Name:|'"
+        yield CheckLine("queue", False, queue.fault, remedy)
         return
     books = said.get("books-code") == "0"
     text = (

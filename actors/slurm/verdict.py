@@ -44,6 +44,11 @@ class RunFiles:
     submitted: str = ""
     """Number of the job; empty: sbatch has not told it."""
 
+    @property
+    def forgone(self) -> bool:
+        """Its claim keeps it from beginning, and it did not begin before."""
+        return self.void and not self.started
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -91,7 +96,7 @@ def judge(
         return _unheard(files, lost_s < patience.forgotten_s)
     if job.over:
         return _over(files, job, lost_s < patience.lag_s)
-    return _standing(files, job)
+    return _standing(files, job, lost_s < patience.lag_s)
 
 
 def _exit(key: str, files: RunFiles) -> JobExit | None:
@@ -103,30 +108,43 @@ def _exit(key: str, files: RunFiles) -> JobExit | None:
         return None  # half seen, or another's: the job and time decide
 
 
-def _standing(files: RunFiles, job: QueuedJob) -> Judgement:
+def _standing(files: RunFiles, job: QueuedJob, early: bool) -> Judgement:
     """Slurm has the job: waiting, or on a node."""
     if files.claim != "made":
         if job.reason in NEVER:
             told = f"{_who(job)}: {job.told}."
             return Judgement(Observation.KILLED, told, gone=True, forestall=True, leftover=job.number)
         return Judgement(Observation.QUEUED, f"{_who(job)}: {job.told}.")
-    if files.void and not files.started:
-        return Judgement(Observation.KILLED, f"{_who(job)}: its claim was voided before it began.", gone=True)
+    if files.forgone:
+        return _voided(job, early)
     if files.restarts is not None and job.restarts > files.restarts:
-        # what runs under the new count, if anything, sees the claim of the old one and ends at once
-        why = f"Slurm started it again (restart {job.restarts}), which ends what ran before"
-        return Judgement(Observation.KILLED, f"{_who(job)}: {why}.", gone=True, leftover=job.number)
+        return _started_again(job)
     return Judgement(Observation.RUNNING, f"{_who(job)}: {job.told if job.active else 'it has begun'}.")
+
+
+def _voided(job: QueuedJob, early: bool) -> Judgement:
+    """Where no lock is seen from here, what its node wrote may come later."""
+    if job.active and early:
+        return Judgement(Observation.UNKNOWN, f"{_who(job)}: its claim was voided; its end is awaited.", doubt=True)
+    return Judgement(Observation.KILLED, f"{_who(job)}: its claim was voided before it began.", gone=True)
+
+
+def _started_again(job: QueuedJob) -> Judgement:
+    """What runs under the new count, if anything, sees the claim of the old one and ends at once."""
+    why = f"{_who(job)}: Slurm started it again (restart {job.restarts}), which ends what ran before"
+    if job.state == "COMPLETING":
+        return Judgement(Observation.RUNNING, f"{why}: its processes are being ended.")
+    return Judgement(Observation.KILLED, f"{why}.", gone=True, leftover=job.number)
 
 
 def _over(files: RunFiles, job: QueuedJob, early: bool) -> Judgement:
     """Slurm ended the job, which leaves no process of it; its exit.json may still be on its way."""
     if files.locked:
         return Judgement(Observation.RUNNING, f"{_who(job)}: {job.told}, but processes of it still live.", doubt=True)
-    if early and not files.void:
+    if early and not files.forgone:
         return Judgement(Observation.UNKNOWN, f"{_who(job)}: {job.told}; exit.json is awaited.", doubt=True)
     evidence = f"{_who(job)}: {job.told}, and left no exit.json."
-    return Judgement(Observation.KILLED, evidence, gone=True, forestall=files.claim == "absent")
+    return Judgement(Observation.KILLED, evidence, gone=True, forestall=files.claim == "absent" and files.folder)
 
 
 def _unheard(files: RunFiles, early: bool) -> Judgement:
@@ -136,7 +154,7 @@ def _unheard(files: RunFiles, early: bool) -> Judgement:
     which = f"Slurm job {files.submitted}" if files.submitted else "its Slurm job"
     if files.locked:
         return Judgement(Observation.RUNNING, f"Slurm does not know {which}, but processes of it live.", doubt=True)
-    if early and not files.void:
+    if early and not files.forgone:
         return Judgement(Observation.UNKNOWN, f"Slurm does not know {which} (any more).", doubt=True)
     evidence = f"Slurm does not know {which} any more, and it left no exit.json."
     return Judgement(Observation.KILLED, evidence, gone=True, forestall=files.claim == "absent")

@@ -98,19 +98,26 @@ def test_what_check_says_of_a_cluster() -> None:
     good = judge_cluster(
         lines_of(
             "has sbatch\nversion slurm-wlm 22.05.8\nping Slurmctld(primary) at vm is UP\nping-code 0\n"
-            "books-code 1\ntrial sbatch: Job 3 to start at …\ntrial-code 0"
+            "job-code 0\nbooks-code 1\ntrial sbatch: Job 3 to start at …\ntrial-code 0"
         )
     )
     assert [line.ok for line in good] == [True, True, True, True]
     bad = list(
         judge_cluster(
-            lines_of("ping Slurmctld is UP\nping-code 0\ntrial sbatch: error: invalid partition: x\ntrial-code 1")
+            lines_of(
+                "ping Slurmctld is UP\nping-code 0\njob-code 0\ntrial sbatch: error: invalid partition: x\ntrial-code 1"
+            )
         )
     )
     assert not bad[-1].ok
     assert "invalid partition" in bad[-1].text
     assert "[hosts.slurm]" in bad[-1].remedy
     assert [line.name for line in judge_cluster(lines_of("lacks sbatch"))] == ["slurm"]
+    old = list(
+        judge_cluster(lines_of("ping Slurmctld is UP\nping-code 0\njob squeue: unrecognized option '--me'\njob-code 1"))
+    )
+    assert (old[-1].name, old[-1].ok) == ("queue", False)
+    assert "--me" in old[-1].text
     down = list(judge_cluster(lines_of("ping-code 1\nping Slurmctld(primary) at vm is DOWN")))
     assert not down[-1].ok
     assert down[-1].name == "slurmctld"

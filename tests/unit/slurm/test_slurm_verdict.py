@@ -54,6 +54,7 @@ def found(files: RunFiles, what: QueuedJob | None, *, silence: str = "", lost_s:
         (BEGUN, job("PENDING"), Observation.RUNNING, "it has begun"),
         (BEGUN, job("PENDING", "BeginTime", 1), Observation.KILLED, "restart 1"),
         (BEGUN, job("RUNNING", "", 1), Observation.KILLED, "restart 1"),
+        (BEGUN, job("COMPLETING", "", 1), Observation.RUNNING, "being ended"),
         (BEGUN, job("NODE_FAIL"), Observation.UNKNOWN, "its node failed"),
         (BEGUN, None, Observation.UNKNOWN, "does not know"),
         (replace(NEW, submitted="7"), None, Observation.UNKNOWN, "does not know"),
@@ -89,6 +90,25 @@ def test_a_job_that_never_began_is_kept_from_beginning_before_it_is_given_up() -
     assert found(NEW, job("CANCELLED"), lost_s=11).forestall
     assert found(replace(NEW, submitted="7"), None, lost_s=31).forestall
     assert not found(BEGUN, job("CANCELLED"), lost_s=11).forestall
+
+
+def test_where_there_is_no_folder_nothing_can_begin_nor_be_kept_from_it() -> None:
+    late = found(replace(NEW, folder=False), job("CANCELLED"), lost_s=11)
+    assert (late.gone, late.forestall) == (True, False)
+
+
+@pytest.mark.promise("P28")
+def test_a_voided_run_whose_job_has_a_node_is_gone_only_after_the_lag() -> None:
+    voided = RunFiles("made", void=True)
+    assert found(voided, job("RUNNING"), lost_s=9).doubt
+    assert found(voided, job("RUNNING"), lost_s=11).gone
+    assert found(replace(voided, started=True), job("RUNNING"), lost_s=11).observation is Observation.RUNNING
+
+
+@pytest.mark.promise("P24")
+def test_a_void_that_came_too_late_does_not_shorten_the_wait_for_exit_json() -> None:
+    assert found(replace(BEGUN, void=True), job("COMPLETED"), lost_s=9).doubt
+    assert found(RunFiles("made", void=True), job("COMPLETED")).gone
 
 
 @pytest.mark.promise("P28")
