@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import time
 from collections.abc import Callable
@@ -14,13 +15,15 @@ from actors.slurm.options import job_name
 from actors.slurm.queue import Queue, QueuedJob, read_queue
 from actors.slurm.submitting import Unclear
 from actors.slurm.verdict import RunFiles, files_of
+from actors.supervision import Backoff
 from messages.faults import Blame, Fault
 
 GIVE_UP_AFTER_S = 90.0
 """Longer than our grace and Slurm's own KillWait (30 s by default) take."""
 _GRACE_S = GRACE_S + 3.0
 """The wrapper's own, and time to write exit.json."""
-_POLL_S = 0.3
+_POLL = Backoff(min_s=0.3, max_s=3.0, jitter=0.0)
+"""Each look is a question to Slurm."""
 
 
 class Ending:
@@ -40,15 +43,16 @@ class Ending:
 
         ``wait`` waits so many seconds and says whether to give up.
         """
-        while True:
+        for looks in itertools.count():
             files, job = self._look()
             if evidence := _proof(files, job):
                 return evidence
             if time.monotonic() - self._begun > GIVE_UP_AFTER_S:
                 raise self._failed(job)
             self._push(job)
-            if wait(_POLL_S):
+            if wait(_POLL.delay_s(looks, 0.0)):
                 raise self._failed(job)
+        raise AssertionError("looks are endless")
 
     def _look(self) -> tuple[RunFiles, QueuedJob | None]:
         folder = shlex.quote(self._run_dir)
