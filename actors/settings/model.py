@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import available_timezones
@@ -125,6 +126,12 @@ class Machines(Section):
         return tuple((gantry, str(path)) for gantry, path in self.calibrations)
 
 
+_OURS = re.compile(
+    r"--(job-name|clusters|array|chdir|wait|wrap|test-only|output|error|input|uid)(=|$)|-[JMaDWoei]([^-]|$)"
+)
+"""Options of sbatch by which a job would have another name or place, or be several."""
+
+
 class Slurm(Section):
     """How jobs are handed to a Slurm cluster."""
 
@@ -148,6 +155,9 @@ class Slurm(Section):
         strange = [word for word in value if not word.startswith("-")]
         if strange:
             raise ValueError(f'"{strange[0]}" is no option of sbatch; one word each, such as "--constraint=a100"')
+        ours = [word for word in value if _OURS.match(word)]
+        if ours:
+            raise ValueError(f'"{ours[0]}" would hide the job from whoever watches it: it is set by this program')
         return value
 
 

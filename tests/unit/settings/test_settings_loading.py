@@ -138,6 +138,8 @@ def test_any_misspelt_key_is_refused_and_names_the_right_one(
         (('workspace = "/data/mqi"', 'workspace = "mqi"'), "absolute path on the host"),
         (('address = "gpu1.example.org"', 'address = "-oProxyCommand=x"'), "is no address"),
         (('workspace = "/data/mqi"', 'workspace = "/data/mqi"\nlauncher = "slurm"'), "[hosts.slurm]"),
+        (("[retry]", '[hosts.slurm]\nextra = ["--array=1-3"]\n[retry]'), '"--array=1-3" would hide the job'),
+        (("[retry]", '[hosts.slurm]\nextra = ["-Jx"]\n[retry]'), '"-Jx" would hide the job'),
         (("[retry]", '[hosts.slurm]\npartion = "gpu"\n[retry]'), 'did you mean "partition"'),
         (('profile = "./engine.toml"', 'profile = "nowhere-at-all"'), "no engine profile"),
         (('profile = "./engine.toml"', 'profile = "./none.toml"'), "no such file"),
