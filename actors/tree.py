@@ -244,9 +244,8 @@ class Plans:
                 return LocalControl(
                     context, host=name, workspace=Path(place), gpus=gpus, monitor=monitor, worker_spec=worker
                 )
-            way = target(host)
             return SshControl(
-                context, host=name, target=way, workspace=place, gpus=gpus, monitor=monitor, worker_spec=worker
+                context, host=name, target=target(host), workspace=place, gpus=gpus, monitor=monitor, worker_spec=worker
             )
 
         def worker(index: int, uuid: str) -> Spec:

@@ -48,6 +48,7 @@ EXCEPTIONS = {
     "ledger/commit.py:_own": WITHIN + "ledger.commit, in its transaction",
     "ledger/migrations.py:create_schema": "a ledger that has no name yet; ledger.create gives it one",
     "ledger/migrations.py:migrate": WITHIN + "migration.commit, in its transaction",
+    "ledger/pruning.py:prune_events": WITHIN + "ledger.commit, in its transaction",
     "ledger/store.py:_create": "leftovers of an earlier try go; ledger.create gives the new one its name",
     "local_host/launching.py:_write_whole": WITHIN + "launch.write and launch.install",
     "local_host/launching.py:_start": WITHIN + "launch.start",
