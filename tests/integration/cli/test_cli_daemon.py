@@ -205,7 +205,6 @@ def test_start_beside_a_running_daemon_exits_5_and_says_who(conf: Path) -> None:
     ("change", "words"),
     [
         (("quiet_s = 1", 'quite_s = 1\nmarkr = "x"'), 'did you mean "marker"'),
-        (("gpus = 2", 'launcher = "slurm"\n[hosts.slurm]\npartition = "x"'), "this release has"),
         (('"state"', '"/proc/nothing/state"'), "daemon.state_dir cannot be made"),
         (('"reference"', '"broken.toml"'), "engine profile"),
     ],
