@@ -35,6 +35,8 @@ from messages.jobs import KillJob, LaunchJob, RemoveRuns, SteerCase, UnwatchJob,
 AT_ONCE = 4
 """Orders that are carried out beside each other: sbatch and scancel are calls of one busy program."""
 BREAKER = Backoff(min_s=1.0, max_s=60.0, jitter=0.2, reset_after_s=30.0)
+_DOUBT = Backoff(min_s=1.0, max_s=60.0, jitter=0.2)
+"""Before orders go on after one to which Slurm gave no clear answer, though it tells its queue."""
 _STANDING_S = 15.0
 _SLOTS_S = 5.0
 
@@ -71,6 +73,11 @@ class _AskStanding:
     shell: int
 
 
+@dataclass(frozen=True, slots=True)
+class _GoOn:
+    """Tick: Slurm may be given orders again."""
+
+
 class SlurmControl(Actor):
     """``slots``: runs that may be queued or running at once; ``worker_spec(index, name)`` makes the worker of one.
 
@@ -105,6 +112,9 @@ class SlurmControl(Actor):
         self._waits = Waits()
         self._waiting = WaitingOrders[Task]()
         self._busy = 0
+        self._doubts = 0
+        """Orders without a clear answer in a row."""
+        self._pauses = False
         self._cluster: Cluster | None = None
         self._shells = 0
         """Opened so far: ticks of a former one are stale."""
@@ -128,6 +138,9 @@ class SlurmControl(Actor):
                 self._next()
             case WatchJob() | UnwatchJob():
                 self._watch.order(message)
+            case _GoOn():
+                self._pauses = False
+                self._next()
             case SubscribeHost(reply_to):
                 self._subscribe(reply_to)
             case UnsubscribeHost(reply_to):
@@ -208,7 +221,9 @@ class SlurmControl(Actor):
             self.task(_name(order), functools.partial(_carry, order, self._cluster, self._options))
 
     def _ready(self) -> Task | None:
-        return self._waiting.take(lambda order: self._silence == "" or isinstance(order, RemoveRuns))
+        return self._waiting.take(
+            lambda order: isinstance(order, RemoveRuns) or (self._silence == "" and not self._pauses)
+        )
 
     def _order_done(self, done: Answer | Steered | Undone) -> None:
         self._busy -= 1
@@ -218,6 +233,7 @@ class SlurmControl(Actor):
             self._undone(done)
         else:
             self._waiting.done(done.order)
+            self._doubts = 0
         if isinstance(done, Answer):
             done.order.reply_to.tell(done.message)
             if done.watch is not None:
@@ -226,6 +242,8 @@ class SlurmControl(Actor):
 
     def _undone(self, done: Undone) -> None:
         if not done.shell_lost:
+            self.after(_DOUBT.delay_s(self._doubts, random.random()), _GoOn())
+            self._doubts, self._pauses = self._doubts + 1, True
             self._hear(done.fault.what)
             self._watch.ask_again()
         elif self._cluster is not None:

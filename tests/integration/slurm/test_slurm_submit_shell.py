@@ -11,7 +11,8 @@ from actors.errors import MqiError
 from actors.slurm.cluster import Cluster, Lines
 from actors.slurm.shell import LocalShell, ShellError
 from actors.slurm.submitting import judge
-from messages.jobs import JobSpec
+from messages.jobs import JobSpec, LaunchJob
+from tests.kit.hosts import slurm_host
 from tests.kit.waiting import wait_until
 
 NAME = "mqi-0"
@@ -104,3 +105,17 @@ def test_a_disk_that_is_full_before_sbatch_was_asked_refuses_the_run(site: Site)
     with pytest.raises(MqiError, match="was not submitted"):
         judge(job, site.submit(LocalShell()))
     assert site.jobs() == 0
+
+
+def test_a_slurm_that_answers_but_takes_nothing_is_not_stormed(site: Site, tmp_path: Path) -> None:
+    asked = tmp_path / "asked"
+    asked.touch()
+    site.command(
+        "sbatch", f"date +%s.%N >>{asked}; echo 'sbatch: error: Unable to contact slurm controller' >&2; exit 1"
+    )
+    with slurm_host(site.workspace) as host:
+        host.control.tell(LaunchJob("a", host.probe, host.job("c/1/1", "true")))
+        wait_until(lambda: len(asked.read_text().split()) >= 3, 40, "it is asked again")
+    first, second, third = map(float, asked.read_text().split()[:3])
+    assert second - first >= 0.9
+    assert third - second >= 1.9
