@@ -71,7 +71,7 @@ def test_a_slow_login_costs_its_time_once(tmp_path: Path) -> None:
         begun = time.monotonic()
         for number in range(5):
             assert link.run(f"echo {number}", timeout_s=20).text == f"{number}\n"
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < 8.0, "five logins would take ten seconds"
         assert first_s >= 2.0
         link.close()
 
