@@ -108,6 +108,9 @@ def alarm_ids() -> set[str]:
                 elif isinstance(name, ast.Name):
                     where = MODULES.values() if name.id.isupper() else [module]  # a constant may be another module's
                     found |= {value for place in where for value in _named(place, name.id)}
+    shared = ast.parse((ROOT / "messages" / "alarming.py").read_text(encoding="utf-8"))  # ids that several rooms raise
+    for function in (node for node in shared.body if isinstance(node, ast.FunctionDef)):
+        found |= set(_named(shared, function.name))
     return {id_ for id_ in found if id_}
 
 
