@@ -98,6 +98,8 @@ class Fleet:
     load: Load = field(default_factory=Load)
     seed: int = 1
     heartbeat_s: float = 1.0
+    tick_s: float = 1.0
+    """Sentences are told, and beams called back, so often."""
     book: Book = field(default_factory=Book)
     costs_s: dict[str, list[float]] = field(default_factory=dict)
     """Kind of event → processor time of deciding on each."""
@@ -156,7 +158,7 @@ class Fleet:
         self._report(worker, "report, nothing new")
 
     def _tick(self) -> None:
-        self._at(1.0, self._tick)
+        self._at(self.tick_s, self._tick)
         began = time.thread_time_ns()
         effects = (*self.book.explain(self.now), *self.book.call_back(self.now))
         self._cost("tick", began)
