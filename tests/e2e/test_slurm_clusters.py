@@ -82,6 +82,7 @@ exec /usr/bin/{command} "$@"
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.promise("P15")
 @pytest.mark.promise("P17")
 def test_sixty_beams_while_everything_breaks_are_each_done_once(cluster: Slurm, tmp_path: Path) -> None:
