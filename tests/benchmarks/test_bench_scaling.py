@@ -83,7 +83,7 @@ def test_what_deciding_costs_with_800_gpus(waiting: int, seconds: int, capsys: p
     assert all(share(costs, 0.99) < 0.5 for costs in fleet.costs_s.values())
 
 
-@pytest.mark.parametrize("hosts", [80, 100])
+@pytest.mark.parametrize("hosts", [HOSTS])
 def test_a_day_of_50000_cases(hosts: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports that say nothing new are left out here (measured above); a worker is heard every 200 s."""
     monkeypatch.setattr(book, "SILENT_S", 600.0)
