@@ -195,7 +195,7 @@
         if (text.textContent.length > 400000) text.textContent = text.textContent.slice(-300000);
         $("#log-state").textContent = `${beam} · ${said.growing ? panel.dataset.growing : panel.dataset.ended}${text.textContent ? "" : " · " + panel.dataset.empty}`;
         next = said.offset;
-        wait = said.offset < said.size ? 50 : said.growing ? 1000 : 5000;
+        wait = said.text && said.offset < said.size ? 50 : said.growing ? 1000 : 5000;
         if (said.text && $("#log-follow").checked) text.scrollTop = text.scrollHeight;
       } else { $("#log-state").textContent = [said.error.what, said.error.remedy].join(" "); wait = 3000; }
     } catch { wait = 3000; }

@@ -13,7 +13,7 @@ import httpx
 import jsonschema
 import pytest
 
-from actors.console import api, steering, vitals
+from actors.console import api, enginelog, steering, vitals
 from actors.console.access import Access
 from actors.console.app import make_app
 from actors.console.catalogue import operations
@@ -130,11 +130,59 @@ def test_the_log_goes_on_where_it_was_left(inside: Inside, tmp_path: Path) -> No
     inside.ledger.tries = (attempt(1, AttemptState.FAILED), attempt(2, run_dir=str(tmp_path)))
     first = ask(inside, "GET", f"/api/cases/{CASE}/log/3").json()
     assert first == {"text": "one\ntwo\n", "offset": 8, "size": 8, "attempt": 2, "growing": True}
-    path.write_bytes(b"one\ntwo\nthree")
+    path.write_bytes(b"one\ntwo\nthree\n")
     more = ask(inside, "GET", f"/api/cases/{CASE}/log/3?offset=8").json()
-    assert (more["text"], more["offset"]) == ("three", 13)
-    path.write_bytes(b"new")  # shorter than before: another log, told from its beginning
-    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3?offset=13").json()["text"] == "new"
+    assert (more["text"], more["offset"]) == ("three\n", 14)
+    path.write_bytes(b"new\n")  # shorter than before: another log, told from its beginning
+    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3?offset=14").json()["text"] == "new\n"
+
+
+def whole_log(inside: Inside, offset: int = 0, **more: Any) -> list[str]:
+    """Every part of the log of beam 3 from a byte on, as long as there is more."""
+    parts: list[str] = []
+    while True:
+        said = ask(inside, "GET", f"/api/cases/{CASE}/log/3?offset={offset}", **more).json()
+        if not said["text"]:
+            return parts
+        parts.append(said["text"])
+        offset = said["offset"]
+
+
+@pytest.mark.promise("P37")
+@pytest.mark.parametrize("end", [b"\n", b"\r", b" "])
+def test_no_name_and_no_character_is_cut_between_two_parts_of_a_log(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: bytes
+) -> None:
+    monkeypatch.setattr(enginelog, "PART", 64)
+    line = "선량 /share/DOE^JANE/a".encode() + end
+    (tmp_path / "engine.log").write_bytes(line * 40)
+    inside.ledger.tries = (attempt(1, AttemptState.FAILED, run_dir=str(tmp_path)),)
+    parts = whole_log(inside, peer=FAR)
+    assert "".join(parts) == (line * 40).decode().replace("DOE^JANE", "…")
+    assert len(parts) > 10
+    tail = ask(inside, "GET", f"/api/cases/{CASE}/log/3", peer=FAR).json()
+    assert "JANE" not in tail["text"] and "\ufffd" not in tail["text"]
+    assert tail["offset"] == tail["size"]
+
+
+def test_a_line_that_is_being_written_is_told_when_it_ends_or_the_log_does(inside: Inside, tmp_path: Path) -> None:
+    (tmp_path / "engine.log").write_bytes(b"one\n/share/DOE^JA")
+    inside.ledger.tries = (attempt(run_dir=str(tmp_path)),)
+    first = ask(inside, "GET", f"/api/cases/{CASE}/log/3").json()
+    assert (first["text"], first["offset"], first["size"]) == ("one\n", 4, 17)
+    inside.ledger.tries = (attempt(1, AttemptState.FAILED, run_dir=str(tmp_path)),)
+    rest = ask(inside, "GET", f"/api/cases/{CASE}/log/3?offset=4").json()
+    assert (rest["text"], rest["offset"], rest["growing"]) == ("/share/DOE^JA", 17, False)
+
+
+@pytest.mark.parametrize("character", ["a", "é", "量", "😀"])
+def test_a_line_without_end_and_without_words_is_told_in_whole_characters(
+    inside: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, character: str
+) -> None:
+    monkeypatch.setattr(enginelog, "PART", 61)
+    (tmp_path / "engine.log").write_text(character * 200, encoding="utf-8")
+    inside.ledger.tries = (attempt(1, AttemptState.FAILED, run_dir=str(tmp_path)),)
+    assert "".join(whole_log(inside)) == character * 200
 
 
 def test_what_lies_where_the_log_should_be_is_shown_only_if_it_is_a_file_of_ours(
@@ -146,8 +194,8 @@ def test_what_lies_where_the_log_should_be_is_shown_only_if_it_is_a_file_of_ours
     log.symlink_to(secret)
     assert ask(inside, "GET", f"/api/cases/{CASE}/log/3").status_code == 404
     log.unlink()
-    log.write_text("an engine's words")
-    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3").json()["text"] == "an engine's words"
+    log.write_text("an engine's words\n")
+    assert ask(inside, "GET", f"/api/cases/{CASE}/log/3").json()["text"] == "an engine's words\n"
     monkeypatch.setattr(os, "getuid", lambda: log.stat().st_uid + 1)
     assert ask(inside, "GET", f"/api/cases/{CASE}/log/3").status_code == 404
     log.unlink()
