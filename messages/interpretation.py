@@ -196,3 +196,5 @@ class Interpretation:
     """False for a QA session (intent VERIFICATION or MACHINE_QA): never a treatment fraction."""
     amounts: tuple[BeamAmount, ...] = ()
     """Of every planned treatment beam."""
+    fraction_groups: int = 0
+    """How many the plan has; 0: not known."""

@@ -184,6 +184,7 @@ def _interpretation(
         calibration_sha256=case.calibration_sha256,
         fraction_group=group.number,
         planned_fractions=group.planned_fractions,
+        fraction_groups=len(case.plan.fraction_groups),
         partial=source.partial,
         beams=tuple(outcome.beam for outcome in outcomes),
         inputs=inputs.proofs,

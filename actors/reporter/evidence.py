@@ -14,7 +14,7 @@ from actors.formats.axes import beam_axes
 from actors.reporter.comparison import Comparison, Criterion, GammaRules, compare
 from actors.reporter.dose_grid import DoseGrid, read_dose
 from actors.reporter.dvh import Dvh, Structure, histograms, structures_of
-from actors.reporter.planning import Choice, PlanningDose, choose
+from actors.reporter.planning import Choice, Fractions, PlanningDose, choose
 from actors.reporter.published import BeamRecord, Manifest, Published
 from actors.reporter.ranges import (
     PHANTOM_LINE,
@@ -130,7 +130,9 @@ def _choice(manifest: Manifest, files: CaseFiles, frame_of_reference: str) -> tu
         files.doses,
         plan_uid=manifest.plan.sop_instance_uid,
         frame_of_reference=frame_of_reference,
-        fractions=manifest.plan.planned_fractions,
+        fractions=Fractions(
+            manifest.plan.planned_fractions, manifest.plan.fraction_group, manifest.plan.fraction_groups
+        ),
         rbe=float(manifest.dose["rbe"]["factor"]),
     )
     reasons = (

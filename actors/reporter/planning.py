@@ -25,6 +25,19 @@ class DoseHeader:
     dose_type: str
     units: str
     frame_of_reference: str
+    fraction_groups: tuple[int, ...] = ()
+    """ReferencedFractionGroupNumber of each group that it names; a PLAN dose needs to name none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fractions:
+    """What was delivered is one fraction of one group of the plan."""
+
+    planned: int
+    """Of the group; 0: the plan does not say."""
+    group: int
+    groups: int
+    """How many groups the plan has; 0: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +75,27 @@ def header_of(dataset: Dataset, path: Path) -> DoseHeader:
         dose_type=str(dataset.get("DoseType", "")).upper(),
         units=str(dataset.get("DoseUnits", "")).upper(),
         frame_of_reference=str(dataset.get("FrameOfReferenceUID", "")),
+        fraction_groups=tuple(
+            int(group.ReferencedFractionGroupNumber) for group in groups if "ReferencedFractionGroupNumber" in group
+        ),
     )
 
 
 def choose(
-    headers: Sequence[DoseHeader], *, plan_uid: str, frame_of_reference: str, fractions: int, rbe: float
+    headers: Sequence[DoseHeader], *, plan_uid: str, frame_of_reference: str, fractions: Fractions, rbe: float
 ) -> Choice:
     """The planning dose of the plan, and those of single beams.
 
-    plan_uid, frame_of_reference: of the plan that was delivered. fractions: planned ones. rbe: by which an EFFECTIVE
-    dose is divided. Doses of other plans are passed over; two doses of the whole plan are ambiguous.
+    plan_uid, frame_of_reference: of the plan that was delivered. fractions: which of it. rbe: by which an EFFECTIVE
+    dose is divided. Doses of other plans, and of other fraction groups beside one of the delivered group, are passed
+    over; two doses of the whole plan are ambiguous.
     """
     own = [header for header in headers if plan_uid in header.plan_uids]
     if not own:
         others = f" ({len(headers)} RT Dose files refer to other plans)" if headers else ""
         return Choice(None, (), f"the case brings no RT Dose of its plan{others}")
     wholes = [header for header in own if header.summation in _WHOLE_COURSE | _ONE_SESSION]
+    wholes = [header for header in wholes if not _other_group(header, fractions)] or wholes
     beams = tuple(_usable(_beam_doses(own), frame_of_reference, fractions, rbe))
     if len(wholes) != 1:
         found = ", ".join(sorted(header.summation or "unstated" for header in own))
@@ -97,14 +115,14 @@ def _beam_doses(headers: Iterable[DoseHeader]) -> list[DoseHeader]:
 
 
 def _usable(
-    headers: Iterable[DoseHeader], frame_of_reference: str, fractions: int, rbe: float
+    headers: Iterable[DoseHeader], frame_of_reference: str, fractions: Fractions, rbe: float
 ) -> Iterable[PlanningDose]:
     for header in headers:
         if not _unusable(header, frame_of_reference, fractions):
             yield _planning_dose(header, header.beams[0], fractions, rbe)
 
 
-def _unusable(header: DoseHeader, frame_of_reference: str, fractions: int) -> str:
+def _unusable(header: DoseHeader, frame_of_reference: str, fractions: Fractions) -> str:
     """Why a dose cannot be compared; empty: it can."""
     reasons = (
         (header.units != "GY", f"the planning dose is not in gray (DoseUnits {header.units or 'absent'})"),
@@ -113,17 +131,38 @@ def _unusable(header: DoseHeader, frame_of_reference: str, fractions: int) -> st
             f"the planning dose is neither physical nor effective (DoseType {header.dose_type or 'absent'})",
         ),
         (header.frame_of_reference != frame_of_reference, "the planning dose is in another frame of reference"),
-        (fractions < 1 and not header.summation.endswith("SESSION"), "the plan does not say how many fractions it has"),
+        (
+            fractions.planned < 1 and not header.summation.endswith("SESSION"),
+            "the plan does not say how many fractions it has",
+        ),
     )
-    return next((reason for wrong, reason in reasons if wrong), "")
+    return _other_group(header, fractions) or next((reason for wrong, reason in reasons if wrong), "")
 
 
-def _planning_dose(header: DoseHeader, beam: int | None, fractions: int, rbe: float) -> PlanningDose:
+def _other_group(header: DoseHeader, fractions: Fractions) -> str:
+    """Why a dose is not that of the delivered fraction group alone; empty: it is.
+
+    PLAN is the dose of all groups together (PS3.3 C.8.8.3.2): divided by the fractions of one of them it is nothing.
+    """
+    named, group, groups = sorted(set(header.fraction_groups)), fractions.group, fractions.groups
+    if named and named != [group]:
+        of = "group " + ", ".join(map(str, named))
+        return f"the planning dose is of fraction {of}, and what was delivered is of group {group}"
+    if groups == 1 or (named and header.summation != "PLAN"):
+        return ""
+    many = f"the plan has {groups} fraction groups" if groups else "the result does not say how many groups it has"
+    if header.summation == "PLAN":
+        return f"the planning dose is the sum over all fraction groups of the plan, and {many}"
+    return f"the planning dose does not say of which fraction group it is, and {many}"
+
+
+def _planning_dose(header: DoseHeader, beam: int | None, fractions: Fractions, rbe: float) -> PlanningDose:
     session = header.summation.endswith("SESSION")
-    by_fractions = 1.0 if session else 1.0 / fractions
+    by_fractions = 1.0 if session else 1.0 / fractions.planned
     by_rbe = 1.0 / rbe if header.dose_type == "EFFECTIVE" else 1.0
     steps = [
-        f"DoseSummationType {header.summation}" + ("" if session else f" divided by {fractions} planned fractions"),
+        f"DoseSummationType {header.summation}"
+        + ("" if session else f" divided by {fractions.planned} planned fractions"),
         f"DoseType {header.dose_type}" + (f" divided by the RBE {rbe:g}" if header.dose_type == "EFFECTIVE" else ""),
     ]
     return PlanningDose(header.path, beam, by_fractions * by_rbe, ", ".join(steps))

@@ -53,6 +53,8 @@ class PlanRecord:
     machine: str
     fraction_group: int
     planned_fractions: int
+    fraction_groups: int = 0
+    """How many the plan has; 0: the result does not say."""
 
 
 @checked(config=_LENIENT, frozen=True)

@@ -99,6 +99,7 @@ def _plan(case: PublishCase) -> Json:
         "study_instance_uid": interpretation.study_uid,
         "machine": interpretation.machine,
         "fraction_group": interpretation.fraction_group,
+        "fraction_groups": interpretation.fraction_groups,
         "planned_fractions": interpretation.planned_fractions,
         "file": PurePath(case.plan_path).name,
     }

@@ -145,6 +145,7 @@ def interpretation(*beams: BeamInput, **changes: object) -> Interpretation:
         calibration_sha256="ef" * 32,
         fraction_group=1,
         planned_fractions=33,
+        fraction_groups=2,
         partial=False,
         beams=beams,
         inputs=(FileProof("RP.dcm", 7, "01" * 32),),

@@ -278,6 +278,7 @@ def test_the_manifest_names_everything_that_made_the_result(order: PublishCase) 
     manifest = manifest_of(published)
     value = order.interpretation
     assert manifest["plan"]["sop_instance_uid"] == value.plan_uid
+    assert (manifest["plan"]["fraction_group"], manifest["plan"]["fraction_groups"]) == (1, 2)
     assert manifest["inputs"] == [{"path": "RP.dcm", "size": 7, "sha256": "01" * 32}]
     assert manifest["calibration"] == {"gantry": "G1", "sha256": "ef" * 32}
     assert (manifest["profile"]["name"], manifest["profile"]["version"]) == ("reference", "3")

@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
-from actors.reporter.planning import DoseHeader, choose, header_of
+from actors.reporter.planning import DoseHeader, Fractions, choose, header_of
 
 PLAN, FRAME = "1.2.77", "1.2.88"
 WHOLE = DoseHeader(Path("rd.dcm"), (PLAN,), (), "PLAN", "PHYSICAL", "GY", FRAME)
@@ -18,8 +18,10 @@ SESSION = replace(WHOLE, summation="FRACTION_SESSION")
 BEAM = replace(WHOLE, summation="BEAM", beams=(3,))
 
 
-def chosen(*headers: DoseHeader, fractions: int = 25):  # type: ignore[no-untyped-def]
-    return choose(headers, plan_uid=PLAN, frame_of_reference=FRAME, fractions=fractions, rbe=1.1)
+def chosen(*headers: DoseHeader, fractions: int = 25, groups: int = 1):  # type: ignore[no-untyped-def]
+    """What is chosen where fraction group 1 of the plan was delivered."""
+    of_plan = Fractions(fractions, 1, groups)
+    return choose(headers, plan_uid=PLAN, frame_of_reference=FRAME, fractions=of_plan, rbe=1.1)
 
 
 @pytest.mark.promise("P41")
@@ -65,6 +67,40 @@ def test_a_plan_without_fractions_has_no_dose_of_one() -> None:
     assert chosen(SESSION, fractions=0).plan.factor == 1.0
 
 
+FRACTION = replace(WHOLE, summation="FRACTION", fraction_groups=(1,))
+OTHER_GROUP = replace(FRACTION, path=Path("boost.dcm"), fraction_groups=(2,))
+
+
+@pytest.mark.promise("P41")
+@pytest.mark.parametrize(
+    ("headers", "groups", "words"),
+    [
+        ((WHOLE,), 2, "sum over all fraction groups of the plan, and the plan has 2"),
+        ((replace(WHOLE, fraction_groups=(1,)),), 2, "sum over all fraction groups"),
+        ((WHOLE,), 0, "the result does not say how many groups it has"),
+        ((OTHER_GROUP,), 2, "is of fraction group 2, and what was delivered is of group 1"),
+        ((OTHER_GROUP,), 1, "is of fraction group 2"),
+        ((replace(SESSION, fraction_groups=(2,)),), 2, "is of fraction group 2"),
+        ((replace(FRACTION, fraction_groups=(1, 2)),), 2, "is of fraction group 1, 2"),
+        ((replace(FRACTION, fraction_groups=()),), 2, "does not say of which fraction group"),
+        ((FRACTION, FRACTION), 2, "several RT Doses"),
+    ],
+)
+def test_the_dose_of_another_fraction_group_is_not_compared(
+    headers: tuple[DoseHeader, ...], groups: int, words: str
+) -> None:
+    choice = chosen(*headers, groups=groups)
+    assert choice.plan is None
+    assert words in choice.reason
+
+
+def test_among_doses_of_several_fraction_groups_the_delivered_one_is_taken() -> None:
+    boost = replace(BEAM, beams=(5,), fraction_groups=(2,))
+    choice = chosen(OTHER_GROUP, FRACTION, WHOLE, replace(BEAM, fraction_groups=(1,)), boost, groups=2)
+    assert (choice.plan.path, choice.plan.factor) == (Path("rd.dcm"), pytest.approx(1 / 25))
+    assert [one.beam for one in choice.beams] == [3]
+
+
 def test_doses_of_single_beams_are_kept_beside_the_plans() -> None:
     other = replace(BEAM, beams=(5,), summation="BEAM_SESSION")
     twice = replace(BEAM, beams=(9,))
@@ -77,10 +113,13 @@ def test_the_header_of_a_file() -> None:
     beam, group, plan, dose = Dataset(), Dataset(), Dataset(), Dataset()
     beam.ReferencedBeamNumber = "4"
     group.ReferencedBeamSequence = Sequence([beam])
+    group.ReferencedFractionGroupNumber = "2"
     plan.ReferencedSOPInstanceUID = PLAN
     plan.ReferencedFractionGroupSequence = Sequence([group])
     dose.ReferencedRTPlanSequence = Sequence([plan])
     dose.DoseSummationType, dose.DoseType, dose.DoseUnits = "BEAM", "PHYSICAL", "GY"
     header = header_of(dose, Path("x"))
     assert (header.plan_uids, header.beams, header.summation, header.frame_of_reference) == ((PLAN,), (4,), "BEAM", "")
-    assert header_of(Dataset(), Path("x")).plan_uids == ()
+    assert header.fraction_groups == (2,)
+    empty = header_of(Dataset(), Path("x"))
+    assert (empty.plan_uids, empty.fraction_groups) == ((), ())
