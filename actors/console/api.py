@@ -57,7 +57,7 @@ class Answers:
                 halts=reader.halts(),
             )
 
-        return self._answer(request, {**await door.books.ask(read), "actors": facts["actors"]})
+        return answer_to(request, self._door, {**await door.books.ask(read), "actors": facts["actors"]})
 
     async def overview(self, request: Request) -> Response:
         """What the page shows, as it was seen last."""
@@ -77,7 +77,7 @@ class Answers:
             total, rows = reader.find(states, search, limit, offset)
             return {"total": total, "offset": offset, "cases": [case_document(row, now, around) for row in rows]}
 
-        return self._answer(request, await self._door.books.ask(read))
+        return answer_to(request, self._door, await self._door.books.ask(read))
 
     async def case(self, request: Request) -> Response:
         """``show``: one case in full."""
@@ -88,12 +88,12 @@ class Answers:
             now = datetime.now().astimezone()
             return show_document(row, reader.attempts(row.case), reader.events(row.case), now, around)
 
-        return self._answer(request, await self._door.books.ask(read))
+        return answer_to(request, self._door, await self._door.books.ask(read))
 
     async def why(self, request: Request) -> Response:
         """``why``: one sentence."""
         name, door = request.path_params["case"], self._door
-        return self._answer(request, await door.books.ask(lambda reader: why_document(door, reader, name)))
+        return answer_to(request, self._door, await door.books.ask(lambda reader: why_document(door, reader, name)))
 
     async def log(self, request: Request) -> Response:
         """More of an engine's log, from a byte on; without one, the end of it."""
@@ -105,16 +105,16 @@ class Answers:
             row = case_named(reader, request.path_params["case"])
             return read_engine_log(row, beam, reader.attempts(row.case), results, offset)
 
-        return self._answer(request, await self._door.books.ask(read))
+        return answer_to(request, self._door, await self._door.books.ask(read))
 
     async def events(self, request: Request) -> Response:
         """The overview whenever it changes, and which cases changed."""
         return stream(self._door.hub, as_json)
 
-    def _answer(self, request: Request, document: dict[str, Any]) -> Response:
-        """Over TCP, names of patients that a path may hold are taken out."""
-        local = peer_in(request.scope).local
-        return JSONResponse(document if local else cleaned(document, self._door.clean))
+
+def answer_to(request: Request, door: Door, document: dict[str, Any]) -> Response:
+    """Over TCP, names of patients that a path may hold are taken out."""
+    return JSONResponse(document if peer_in(request.scope).local else cleaned(document, door.clean))
 
 
 def why_document(door: Door, reader: LedgerReader, name: str) -> dict[str, Any]:

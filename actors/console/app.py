@@ -19,7 +19,7 @@ from messages.faults import Fault
 
 def make_app(door: Door, access: Access | None = None) -> ASGIApp:
     """The application. ``access`` None: the control socket only."""
-    routes = [*(operation.route for operation in operations(door)), *page_routes(door, access)]
+    routes = [*(operation.route(door.clean) for operation in operations(door)), *page_routes(door, access)]
     app = Starlette(routes=routes, exception_handlers={HTTPException: _in_words})
     return Guard(app, access)
 

@@ -6,11 +6,13 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from actors.console.server import peer_in
 from actors.errors import MqiError
 from messages.faults import Blame, Fault
 
@@ -38,24 +40,31 @@ class BusyError(MqiError):
         super().__init__(Fault("The console has too much to do.", remedy="Try again in a moment.", blame=Blame.OURS))
 
 
-def guarded(endpoint: Endpoint) -> Endpoint:
-    """Whatever goes wrong is an answer in words, never a broken connection."""
+def guarded(endpoint: Endpoint, clean: Callable[[str], str]) -> Endpoint:
+    """Whatever goes wrong is an answer in words, never a broken connection; over TCP they are cleaned."""
 
     async def answer(request: Request) -> Response:
+        def told(status: int, fault: Fault, headers: dict[str, str] | None = None) -> Response:
+            return refusal(status, fault if peer_in(request.scope).local else _cleaned(fault, clean), headers)
+
         try:
             return await asyncio.wait_for(endpoint(request), ANSWER_S)
         except NotFoundError as error:
-            return refusal(404, error.fault)
+            return told(404, error.fault)
         except BusyError as error:
-            return refusal(503, error.fault, {"retry-after": "2"})
+            return told(503, error.fault, {"retry-after": "2"})
         except MqiError as error:
-            return refusal(400, error.fault)
+            return told(400, error.fault)
         except TimeoutError:
-            return refusal(504, Fault("The daemon is too busy to answer in time.", remedy="Try again."))
+            return told(504, Fault("The daemon is too busy to answer in time.", remedy="Try again."))
         except Exception as error:
-            return refusal(500, Fault(f"The console failed: {type(error).__name__}: {error}.", remedy="Read the log."))
+            return told(500, Fault(f"The console failed: {type(error).__name__}: {error}.", remedy="Read the log."))
 
     return answer
+
+
+def _cleaned(fault: Fault, clean: Callable[[str], str]) -> Fault:
+    return replace(fault, what=clean(fault.what), where=clean(fault.where), remedy=clean(fault.remedy))
 
 
 def refusal(status: int, fault: Fault, headers: dict[str, str] | None = None) -> Response:

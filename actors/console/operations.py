@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -40,9 +40,9 @@ class Operation:
     media: str = "application/json"
     refusals: tuple[int, ...] = ()
 
-    @property
-    def route(self) -> Route:
-        return Route(self.path, guarded(self.endpoint), methods=[self.method])
+    def route(self, clean: Callable[[str], str]) -> Route:
+        """``clean``: a text without what must not be shown over TCP."""
+        return Route(self.path, guarded(self.endpoint, clean), methods=[self.method])
 
 
 REFUSALS = MappingProxyType(

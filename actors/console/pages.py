@@ -40,15 +40,15 @@ def page_routes(door: Door, access: Access | None) -> list[BaseRoute]:
     """None over the control socket, which no browser opens."""
     if access is None:
         return []
-    pages = Pages(door, access)
+    pages, clean = Pages(door, access), door.clean
     return [
-        Route("/", guarded(pages.home)),
-        Route("/cases/{case}", guarded(pages.case)),
-        Route("/cases/{case}/dose/{name}.png", guarded(pages.dose)),
-        Route("/live", guarded(pages.live)),
-        Route("/assets/{version}/{name}", guarded(pages.asset)),
-        Route("/login", guarded(pages.login), methods=["GET"]),
-        Route("/login", guarded(pages.log_in), methods=["POST"]),
+        Route("/", guarded(pages.home, clean)),
+        Route("/cases/{case}", guarded(pages.case, clean)),
+        Route("/cases/{case}/dose/{name}.png", guarded(pages.dose, clean)),
+        Route("/live", guarded(pages.live, clean)),
+        Route("/assets/{version}/{name}", guarded(pages.asset, clean)),
+        Route("/login", guarded(pages.login, clean), methods=["GET"]),
+        Route("/login", guarded(pages.log_in, clean), methods=["POST"]),
     ]
 
 

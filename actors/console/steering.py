@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from actors.console.api import answer_to
 from actors.console.asking import NotFoundError, json_body, user_of, within
 from actors.console.books import LedgerReader
 from actors.console.door import Door
@@ -33,19 +34,20 @@ class Steering:
         kind, subject, argument = order_in(body)
         await self._door.books.ask(lambda reader: self._refuse_nobody(reader, kind, subject))
         written = await within(ORDER_S, self._door.order(kind, subject, argument, user_of(request)))
-        return JSONResponse({"order": written.request_id, "kind": kind, "subject": subject, "argument": argument})
+        placed = {"order": written.request_id, "kind": kind, "subject": subject, "argument": argument}
+        return answer_to(request, self._door, placed)
 
     async def submit(self, request: Request) -> Response:
         """A case folder, taken now."""
         path, partial = folder_in(await json_body(request))
         taken = await within(SUBMIT_S, self._door.submit(path, partial, user_of(request)))
-        return JSONResponse({"cases": list(taken.cases), "sentences": list(taken.sentences)})
+        return answer_to(request, self._door, {"cases": list(taken.cases), "sentences": list(taken.sentences)})
 
     async def reload(self, request: Request) -> Response:
         """The configuration, read again."""
         done = await within(RELOAD_S, self._door.reload(user_of(request)))
         fields = {"changed": done.changed, "needs_restart": done.needs_restart, "errors": done.errors}
-        return JSONResponse({name: list(values) for name, values in fields.items()})
+        return answer_to(request, self._door, {name: list(values) for name, values in fields.items()})
 
     async def stop(self, request: Request) -> Response:
         """The daemon, stopped in order."""

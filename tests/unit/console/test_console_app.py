@@ -16,13 +16,15 @@ import pytest
 from actors.console import api, enginelog, steering, vitals
 from actors.console.access import Access
 from actors.console.app import make_app
+from actors.console.asking import NotFoundError
 from actors.console.catalogue import operations
 from actors.console.looking import Health
 from actors.console.peers import user_name
 from actors.console.sockets import LONGEST, control_socket
 from actors.errors import MqiError
+from messages.cases import FolderTaken
 from messages.faults import Fault
-from messages.operators import Alarm
+from messages.operators import Alarm, SettingsReloaded
 from messages.states import AttemptState, CaseState
 from tests.unit.console.stand_ins import (
     CASE,
@@ -122,6 +124,29 @@ def test_names_in_paths_are_told_to_the_daemons_own_user_only(inside: Inside) ->
     for where in ("/api/cases", f"/api/cases/{CASE}"):
         assert "DOE^JANE" in ask(inside, "GET", where).text
         assert "DOE^JANE" not in ask(inside, "GET", where, peer=FAR).text
+
+
+@pytest.mark.promise("P37")
+def test_names_in_errors_and_sentences_are_told_to_the_daemons_own_user_only(inside: Inside) -> None:
+    bearer = {"authorization": f"Bearer {TOKEN}"}
+    told = Fault("no /share/DOE^JANE", "/share/DOE^JANE", "copy /share/DOE^JANE", kind="folder")
+    for taken in (
+        FolderTaken("1", (), ("/share/DOE^JANE waits for beam 3",)),
+        MqiError(told),
+        NotFoundError("no /share/DOE^JANE", "look into /share/DOE^JANE"),
+        RuntimeError("/share/DOE^JANE"),
+    ):
+        inside.taken = taken
+        folder = {"json": {"path": "/share/DOE^JANE"}}
+        assert "DOE^JANE" in ask(inside, "POST", "/api/submit", **folder).text
+        far = ask(inside, "POST", "/api/submit", peer=FAR, token=TOKEN, headers=bearer, **folder)
+        assert "DOE^JANE" not in far.text and "/share/…" in far.text
+    inside.taken = MqiError(told)
+    far = ask(inside, "POST", "/api/submit", peer=FAR, token=TOKEN, headers=bearer, json={"path": "/a"})
+    assert (far.status_code, error_of(far)["kind"]) == (400, "folder")
+    inside.reloaded = SettingsReloaded("1", (), (), ("/share/DOE^JANE is no folder",))
+    assert "DOE^JANE" in ask(inside, "POST", "/api/reload").text
+    assert "DOE^JANE" not in ask(inside, "POST", "/api/reload", peer=FAR, token=TOKEN, headers=bearer).text
 
 
 def test_the_log_goes_on_where_it_was_left(inside: Inside, tmp_path: Path) -> None:
