@@ -180,7 +180,12 @@ def explain(conf: Path | None, subject: str, *, as_json: bool) -> None:
         running=holder is not None,
         results=site.settings.results.dir,
         halted=halting(_alarms(site, _live(site, holder)), row.case),
-        around=look_around(site.reader, datetime.now().astimezone(), site.settings.retry.attempts),
+        around=look_around(
+            site.reader,
+            datetime.now().astimezone(),
+            site.settings.retry.attempts,
+            site.settings.daemon.active_cases,
+        ),
         attempts=site.reader.attempts(row.case),
     )
     say({"case": row.case, "state": str(row.state), "why": sentence}, f"{row.case}: {sentence}", as_json=as_json)

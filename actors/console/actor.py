@@ -95,6 +95,7 @@ class Console(Actor):
             health=lambda: self._health,
             configured=[(host.name, host.kind) for host in settings.hosts],
             attempts=settings.retry.attempts,
+            active_cases=settings.daemon.active_cases,
             clean=self._clean,
         )
 

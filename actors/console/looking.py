@@ -71,7 +71,7 @@ class Look:
     """For one thread.
 
     ``facts``: of the daemon, None: there is none; ``health``: the monitor's last word; ``clean``: takes names out;
-    ``attempts``: runs of a beam that may fail.
+    ``attempts``: runs of a beam that may fail; ``active_cases``: worked on at once.
     """
 
     def __init__(
@@ -83,12 +83,13 @@ class Look:
         health: Callable[[], Health | None],
         configured: Sequence[tuple[str, str]],
         attempts: int,
+        active_cases: int = 0,
         clean: Callable[[str], str],
         clock: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         self._reader, self._files = reader, (ledger, ledger.with_name(f"{ledger.name}-wal"))
         self._facts, self._health, self._configured, self._clean = facts, health, tuple(configured), clean
-        self._attempts, self._clock = attempts, clock
+        self._attempts, self._active_cases, self._clock = attempts, active_cases, clock
         self._around = Around()
         self._stamp: object = None
         self._told: object = None
@@ -146,7 +147,7 @@ class Look:
     def _look_around(self, now: datetime) -> Around:
         if time.monotonic() - self._foretold_s >= FORETOLD_S:
             self._foretold_s = time.monotonic()
-            return look_around(self._reader, now, self._attempts)
+            return look_around(self._reader, now, self._attempts, self._active_cases)
         return replace(self._around, gpus=self._reader.gpus(), halts=self._reader.halts())
 
     def _read_events(self) -> set[str]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from actors.documents.forecast import UNKNOWN, Estimate, Forecast
 from actors.documents.foretelling import foretell
+from actors.documents.line import in_line
 from messages.ledger import CaseRow, GpuRow, HaltRow, PastRuns
+from messages.states import CaseState
 
 
 class Rows(Protocol):
     """What is read of the ledger for it; ``actors.ledger.Reader`` is one."""
 
     def open_cases(self) -> tuple[CaseRow, ...]: ...
+
+    def cases(self, state: CaseState) -> tuple[CaseRow, ...]: ...
 
     def gpus(self) -> tuple[GpuRow, ...]: ...
 
@@ -32,6 +37,10 @@ class Around:
     forecast: Forecast = UNKNOWN
     attempts: int = 0
     """Runs of a beam that may fail; 0: not told."""
+    active_cases: int = 0
+    """Worked on at once; 0: not told."""
+    ahead: Mapping[str, int] = field(default_factory=dict)
+    """Of every case that waits for a place among those, how many are before it."""
 
     @property
     def paused(self) -> HaltRow | None:
@@ -53,7 +62,12 @@ class Around:
 NOWHERE = Around()
 
 
-def look_around(reader: Rows, now: datetime, attempts: int = 0) -> Around:
-    """The site as the ledger has it. ``attempts``: of the configuration. Raises what the reader raises."""
-    gpus, halts = reader.gpus(), reader.halts()
-    return Around(gpus, halts, foretell(reader.open_cases(), gpus, halts, reader.past_runs(), now), attempts)
+def look_around(reader: Rows, now: datetime, attempts: int = 0, active_cases: int = 0) -> Around:
+    """The site as the ledger has it. ``attempts``, ``active_cases``: of the configuration. Raises what the reader
+    raises."""
+    gpus, halts, rows = reader.gpus(), reader.halts(), reader.open_cases()
+    ahead: Mapping[str, int] = {}
+    if active_cases and len(rows) > 1:
+        paused = any(not row.place for row in halts)
+        ahead = in_line(rows, reader.cases(CaseState.HELD), active_cases, paused=paused)
+    return Around(gpus, halts, foretell(rows, gpus, halts, reader.past_runs(), now), attempts, active_cases, ahead)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from actors.documents.around import NOWHERE, Around
+from actors.documents.line import UNDER_WAY
 from actors.documents.status import halt_words
 from actors.documents.waits import clock, ordinal, spoken_wait, until
 from messages.ledger import AttemptRow, BeamRow, CaseRow
@@ -24,7 +25,6 @@ _WORDS = {
     BeamState.FAILED: "failed",
     BeamState.CANCELLED: "cancelled",
 }
-_UNDER_WAY = (BeamState.STAGED, BeamState.RUNNING, BeamState.ENDED, BeamState.COLLECTED)
 
 
 def why(
@@ -86,7 +86,7 @@ class _Sentence:
 
     def _goes_on(self, does: str) -> str:
         """What of it still runs."""
-        beams = [beam for beam in self._row.beams if beam.state in _UNDER_WAY]
+        beams = [beam for beam in self._row.beams if beam.state in UNDER_WAY]
         if self._attempts:
             still = {attempt.beam for attempt in self._attempts if attempt.state in OPEN_ATTEMPTS}
             beams = [beam for beam in beams if beam.number in still]
@@ -98,6 +98,8 @@ class _Sentence:
         paused = self._around.paused
         if paused is not None and row.started is None:
             return f"It waits to be begun: intake is paused {halt_words(paused)} (mqi-actors unpause)."
+        if row.state is CaseState.QUEUED and row.case in self._around.ahead:
+            return self._in_line(self._around.ahead[row.case])
         if not row.beams:
             return f"It waits to be interpreted{_because(reason)}."
         open_beams = [beam for beam in row.beams if beam.state is not BeamState.DONE]
@@ -110,6 +112,14 @@ class _Sentence:
             groups.setdefault(self._beam(beam, reason=not told_once), []).append(beam.number)
         said = ", ".join(f"{_numbered(numbers)} {words}" for words, numbers in groups.items())
         return f"{_capital(said)}{self._tail(open_beams)}."
+
+    def _in_line(self, ahead: int) -> str:
+        """There is no place for it yet."""
+        most = self._around.active_cases
+        open_beams = [beam for beam in self._row.beams if beam.state is not BeamState.DONE]
+        cases = "case is" if ahead == 1 else "cases are"
+        places = f"{most} {'is' if most == 1 else 'are'} worked on at once"
+        return f"It waits to be begun: {ahead} {cases} ahead of it ({places}){self._tail(open_beams)}."
 
     def _tail(self, open_beams: list[BeamRow]) -> str:
         """What concerns the whole case."""
@@ -139,7 +149,7 @@ class _Sentence:
             for attempt in map(_Tried, self._attempts)
         )
         if self._attempts and self._around.attempts:
-            waits = beam.state in _WAITING or beam.state in _UNDER_WAY
+            waits = beam.state in _WAITING or beam.state in UNDER_WAY
             return f" in its {ordinal(spent + 1)} attempt of {self._around.attempts}" if spent and waits else ""
         return f" in attempt {beam.attempt}" if beam.attempt > 1 else ""
 

@@ -26,6 +26,7 @@ class Source:
             health=lambda: None,
             configured=[(host.name, host.kind) for host in settings.hosts],
             attempts=settings.retry.attempts,
+            active_cases=settings.daemon.active_cases,
             clean=Redaction(map(str, settings.scan.roots)),
         )
         self._seen: Mapping[str, Any] = {}

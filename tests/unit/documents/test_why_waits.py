@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from actors.documents.around import Around
+from actors.documents.around import Around, look_around
 from actors.documents.forecast import Estimate, Forecast
 from actors.documents.status import status_document
 from actors.documents.waits import clock, ordinal, spoken_wait
 from actors.documents.why import why
 from actors.documents.why_places import why_gpu, why_host
-from messages.ledger import AttemptRow, BeamRow, CaseRow, GpuRow, HaltRow, HostRow
+from messages.ledger import AttemptRow, BeamRow, CaseRow, GpuRow, HaltRow, HostRow, PastRuns
 from messages.operators import Holder
 from messages.states import AttemptState, BeamState, CaseState
 
@@ -81,6 +81,63 @@ def test_attempts_that_were_forgiven_count_no_more() -> None:
 def test_what_an_operator_ordered_is_said(row: CaseRow, words: str) -> None:
     around = replace(AROUND, halts=(HaltRow("", "kim", NOW),))
     assert words in why(row, running=True, results=RESULTS, around=around)
+
+
+class Books:
+    """A ledger's cases, in its order."""
+
+    def __init__(self, *rows: CaseRow, halts: tuple[HaltRow, ...] = ()) -> None:
+        self._rows, self._halts = rows, halts
+
+    def open_cases(self) -> tuple[CaseRow, ...]:
+        return self.cases(CaseState.QUEUED, CaseState.RUNNING)
+
+    def cases(self, *states: CaseState) -> tuple[CaseRow, ...]:
+        return tuple(row for row in self._rows if row.state in states)
+
+    def gpus(self) -> tuple[GpuRow, ...]:
+        return ()
+
+    def halts(self) -> tuple[HaltRow, ...]:
+        return self._halts
+
+    def past_runs(self) -> PastRuns:
+        return PastRuns((), (), ())
+
+
+def line(*, paused: bool = False) -> Around:
+    """One runs, a held one runs to its end, four are queued: a retry is the last of them; another held one waits."""
+    queued = replace(case(beam(BeamState.PENDING), state=CaseState.QUEUED), started=None)
+    rows = (
+        *(replace(queued, case=f"queued-{n}") for n in range(3)),
+        replace(queued, case="retried", started=NOW),
+        replace(case(beam(BeamState.RUNNING)), case="running"),
+        replace(case(beam(BeamState.RUNNING), state=CaseState.HELD), case="held"),
+        replace(case(beam(BeamState.INTERPRETED), state=CaseState.HELD), case="waits"),
+    )
+    halts = (HaltRow("", "kim", NOW),) if paused else ()
+    return look_around(Books(*rows, halts=halts), NOW, attempts=3, active_cases=3)
+
+
+@pytest.mark.promise("P33")
+def test_a_case_that_waits_for_a_place_says_how_many_are_ahead_of_it() -> None:
+    around = line()
+    queued = replace(case(beam(BeamState.PENDING), state=CaseState.QUEUED), started=None)
+    assert around.ahead == {"queued-1": 3, "queued-2": 4, "retried": 5}
+    said = why(replace(queued, case="queued-2"), running=True, results=RESULTS, around=around)
+    assert said == "It waits to be begun: 4 cases are ahead of it (3 are worked on at once)."
+    begun = why(replace(queued, case="queued-0"), running=True, results=RESULTS, around=around)
+    assert begun == "Beam 3: not interpreted yet."
+    one = replace(AROUND, active_cases=1, ahead={"c": 1})
+    assert why(queued, running=True, results=RESULTS, around=one).startswith(
+        "It waits to be begun: 1 case is ahead of it (1 is worked on at once); done about 14:31"
+    )
+    full = why(queued, running=True, results=RESULTS, around=one, halted="the disk is full")
+    assert full.endswith("at once); no new work starts: the disk is full.")
+
+
+def test_what_is_not_begun_while_intake_is_paused_is_ahead_of_nothing() -> None:
+    assert line(paused=True).ahead == {}
 
 
 GPU = GPUS[0]
