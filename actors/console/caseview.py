@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from actors.settings import ReportSettings
 from messages.operators import OrderKind
 from messages.states import CaseState
 
 _BAR = 18.0
-"""Half the height of the picture of a beam's layers, less its edge."""
-_BAR_AT = 0.02
-"""A layer off plan by this much fills it."""
-_OFF = 0.01
-_OFF_MU = 0.02
+"""Half the height of the picture of a beam's layers, less its edge; a layer at the site's action level fills it."""
 
 _OFFERS: Mapping[str, tuple[OrderKind, ...]] = {
     CaseState.INCOMING: (OrderKind.HOLD, OrderKind.CANCEL, OrderKind.PRIORITY),
@@ -53,8 +50,12 @@ class BeamFigure:
     planned: float
     delivered: float
     change: float
+    over: bool
+    """The difference is over the site's tolerance."""
     mean_mm: float
     max_mm: float
+    far: bool
+    """A sample is farther off than the site allows."""
     off: float
     """Share of the counts that came with the beam off."""
     axes: str
@@ -73,37 +74,42 @@ def offers(case: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(map(str, _OFFERS.get(case["state"], ())))
 
 
-def figures(case: Mapping[str, Any]) -> tuple[BeamFigure, ...]:
-    """Of the interpretation; none before, or when it is one of another release."""
+def figures(case: Mapping[str, Any], levels: ReportSettings) -> tuple[BeamFigure, ...]:
+    """Of the interpretation, marked by the tolerances of ``[report]``; none before, or of another release."""
     with suppress(KeyError, TypeError, ValueError, AttributeError):
-        return tuple(_beam(beam) for beam in case["interpretation"]["beams"])
+        return tuple(_beam(beam, levels) for beam in case["interpretation"]["beams"])
     return ()
 
 
-def _beam(beam: Mapping[str, Any]) -> BeamFigure:
+def _beam(beam: Mapping[str, Any], levels: ReportSettings) -> BeamFigure:
     layers: Sequence[Mapping[str, Any]] = beam["layers"]
     planned, delivered = float(beam["planned_mu"]), float(beam["delivered_mu"])
     weights = [max(float(layer["delivered_mu"]), 0.0) for layer in layers]
     total = sum(weights) or 1.0
+    change = delivered / planned - 1 if planned > 0 else 0.0
+    max_mm = max((float(layer["max_mm"]) for layer in layers), default=0.0)
     return BeamFigure(
         number=int(beam["number"]),
         name=str(beam["name"]),
         planned=planned,
         delivered=delivered,
-        change=delivered / planned - 1 if planned > 0 else 0.0,
+        change=change,
+        over=abs(change) * 100 > levels.beam_mu_percent[0],
         mean_mm=sum(w * float(layer["mean_mm"]) for w, layer in zip(weights, layers, strict=True)) / total,
-        max_mm=max((float(layer["max_mm"]) for layer in layers), default=0.0),
+        max_mm=max_mm,
+        far=max_mm > levels.position_max_mm,
         off=sum(w * float(layer["off_share"]) for w, layer in zip(weights, layers, strict=True)) / total,
         axes=str(beam["fit"]["best"]),
-        layers=tuple(map(_layer, layers)),
+        layers=tuple(_layer(layer, levels) for layer in layers),
     )
 
 
-def _layer(layer: Mapping[str, Any]) -> LayerFigure:
+def _layer(layer: Mapping[str, Any], levels: ReportSettings) -> LayerFigure:
     planned, delivered = float(layer["planned_mu"]), float(layer["delivered_mu"])
     change = delivered / planned - 1 if planned > 0 else 0.0
-    bar = max(-1.0, min(1.0, change / _BAR_AT)) * _BAR
-    off = abs(change) > _OFF and abs(delivered - planned) > _OFF_MU
+    tolerance, action = levels.layer_mu_percent
+    bar = max(-1.0, min(1.0, change * 100 / (action or 1.0))) * _BAR
+    off = abs(change) * 100 > tolerance and abs(delivered - planned) > levels.layer_mu_floor
     return LayerFigure(int(layer["layer"]), float(layer["energy_mev"]), change, round(bar, 1), off)
 
 

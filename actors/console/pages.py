@@ -84,7 +84,7 @@ class Pages:
         """One case."""
         name = request.path_params["case"]
         try:
-            return await self._page(request, "case.html", partial(self._read_case, name), _case_values)
+            return await self._page(request, "case.html", partial(self._read_case, name), self._case_values)
         except NotFoundError as error:
             words = self._words(request)
             values = {**self._frame(request, words), "what": words("not_found"), "remedy": str(error.fault)}
@@ -228,16 +228,15 @@ class Pages:
         moves = [{"at": one.at.isoformat(), "what": one.what} for one in events]
         return {**document, "why": said["why"], "moves": moves}
 
-
-def _case_values(case: dict[str, Any]) -> Mapping[str, Any]:
-    return {
-        "view": "case",
-        "subject": case["case"],
-        "case": case,
-        "sentence": case["why"],
-        "offers": caseview.offers(case),
-        "line": timeline(case["beams"], case["moves"], datetime.now().astimezone()),
-        "figures": caseview.figures(case),
-        "sentences": caseview.sentences(case),
-        "doses": caseview.doses(case),
-    }
+    def _case_values(self, case: dict[str, Any]) -> Mapping[str, Any]:
+        return {
+            "view": "case",
+            "subject": case["case"],
+            "case": case,
+            "sentence": case["why"],
+            "offers": caseview.offers(case),
+            "line": timeline(case["beams"], case["moves"], datetime.now().astimezone()),
+            "figures": caseview.figures(case, self._door.settings.report),
+            "sentences": caseview.sentences(case),
+            "doses": caseview.doses(case),
+        }

@@ -316,6 +316,24 @@ def test_one_case_with_all_that_is_known() -> None:
     assert '<svg class="time"' in text
 
 
+def test_figures_are_marked_by_the_tolerances_of_the_site() -> None:
+    def marked(report: str) -> tuple[bool, bool, bool]:
+        inside = Inside(whole_case().ledger, f"[report]\n{report}")
+        found = Found(page(inside, f"/cases/{CASE}")).tags
+        cells = [
+            attrs.get("class") == "n off" for tag, attrs in found if tag == "td" and "n" in (attrs.get("class") or "")
+        ]
+        layers = [attrs.get("class") == "off" for tag, attrs in found if tag == "rect" and attrs.get("width") == "6"]
+        return cells[2], cells[4], layers[0]
+
+    assert marked("") == (True, True, True)
+    assert marked("beam_mu_percent = [0.8, 1.0]") == (False, True, True)
+    assert marked("position_max_mm = 2.6") == (True, False, True)
+    assert marked("layer_mu_percent = [6.0, 8.0]") == (True, True, False)
+    assert marked("layer_mu_floor = 0.3") == (True, True, False)
+    assert marked("layer_mu_percent = [0.0, 0.0]") == (True, True, True)
+
+
 def test_a_case_before_anything_is_known() -> None:
     text = page(Inside(PaperLedger(case(state=CaseState.INCOMING, beams=(), started=None))), f"/cases/{CASE}")
     assert words_in("en")("not_interpreted") in text
