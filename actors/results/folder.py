@@ -113,7 +113,8 @@ def _writer(pid: int) -> str:
     """Names one process of one machine; with an empty start where there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        start = stat.rpartition(")")[2].split()[19]
+        state, *rest = stat.rpartition(")")[2].split()
+        start = rest[18] if state not in "ZX" else ""  # a zombie waits for its parent, and writes nothing
     except (OSError, IndexError):
         start = ""
     return f"{_machine()}~{pid}~{start}"
