@@ -20,11 +20,18 @@ from tests.kit.leaks import children, strays, threads  # noqa: E402 - the line a
 from tests.kit.slurm import Slurm  # noqa: E402
 from tests.kit.waiting import wait_until  # noqa: E402
 
-LEAKS_GONE_WITHIN_S = 3.0
+LEAKS_GONE_WITHIN_S = 10.0
 
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on the shared cluster run in one process: one cluster for all of them."""
+    for item in items:
+        if "slurm_cluster" in getattr(item, "fixturenames", ()) or "slurm" in getattr(item, "name", "").split("[")[-1]:
+            item.add_marker(pytest.mark.xdist_group("slurm"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WALL = {
     "actors/monitor/actor.py:_look": "jumps of the wall clock are counted",
     "actors/results/folder.py:_is_being_written": "the age of a file on a disk that may be another machine's",
-    "actors/logs/files.py:sweep": "ages of files on a disk; days",
+    "actors/logs/files.py:old_logs": "ages of files on a disk; days",
     "actors/scanner/cases.py:read": "times of files on a share, beside the monotonic one",
     "actors/scanner/scan.py:scan": "the same",
     "actors/scanner/scan.py:scan_hinted": "the same",
@@ -23,6 +23,9 @@ WALL = {
 
 SUBTRACTED: dict[str, str] = {
     "actors/cli/doctor/machine.py:_clock": "the clock itself is examined",
+    "actors/logs/files.py:old_logs": "ages of files on a disk; days",
+    "actors/case/actor.py:_loaded": "how many days ago a case ended, as the ledger has it",
+    "actors/case/admission.py:_answered": "the same",
 }
 """Where the difference of two readings of the wall clock may be formed, and why."""
 
