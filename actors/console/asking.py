@@ -73,12 +73,14 @@ def refusal(status: int, fault: Fault, headers: dict[str, str] | None = None) ->
     return JSONResponse({"error": told}, status, headers)
 
 
-async def within(limit_s: float, future: Future[T]) -> T:
-    """What an actor answers. Raises TimeoutError."""
+async def within(limit_s: float, future: Future[T], *, shared: bool = False) -> T:
+    """What an actor answers; ``shared``: others may wait for it, and still do when we do not. Raises TimeoutError."""
+    waiting = asyncio.wrap_future(future)
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(future), limit_s)
+        return await asyncio.wait_for(asyncio.shield(waiting) if shared else waiting, limit_s)
     except asyncio.CancelledError:
-        future.cancel()
+        if not shared:
+            future.cancel()
         raise
 
 

@@ -103,7 +103,7 @@ class Pages:
         known = {"sum", *(f"beam_{beam['number']}" for beam in case["beams"])}
         if name not in known or not published:
             raise NotFoundError("There is no such dose.", kind="no-dose")
-        path = await within(PICTURE_S, self._door.draw(case["case"], f"{name}.dcm", published))
+        path = await within(PICTURE_S, self._door.draw(case["case"], f"{name}.dcm", published), shared=True)
         return FileResponse(path, media_type="image/png", headers={"cache-control": "private, max-age=300"})
 
     async def live(self, request: Request) -> Response:

@@ -30,7 +30,8 @@ class Pictures:
     def ask(self, case: str, name: str, publication: str, draw: Callable[[DrawDose], Future[Any]]) -> Future[Path]:
         """The picture of one RT Dose of a case. ``publication``: what was published; another one is drawn anew.
 
-        Raises BusyError when too many are being drawn.
+        All who ask while it is drawn get the same future: it is nobody's to cancel. Raises BusyError when
+        too many are being drawn.
         """
         target = self._folder / f"{case}-{publication[:12]}-{name}.png"
         with self._lock:

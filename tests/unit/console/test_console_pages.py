@@ -7,6 +7,7 @@ import json
 import re
 import string
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
@@ -16,9 +17,10 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from actors.console import caseview, press
+from actors.console import caseview, pages, press
 from actors.console.access import Access
 from actors.console.pages import Pages
+from actors.console.pictures import Pictures
 from actors.console.timeline import timeline
 from actors.console.words import LANGUAGES, Words, chosen_language, words_in
 from actors.errors import MqiError
@@ -356,7 +358,7 @@ def test_a_page_that_many_look_at_is_made_once() -> None:
     inside = Inside()
     inside.look()
     door = inside.door()
-    pages = Pages(door, Access(names=frozenset(), token="", secret=b"s"))
+    made = Pages(door, Access(names=frozenset(), token="", secret=b"s"))
 
     def request(query: str = "") -> Request:
         scope = {"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": []}
@@ -364,11 +366,11 @@ def test_a_page_that_many_look_at_is_made_once() -> None:
 
     async def many() -> int:
         for _ in range(10):
-            await pages.home(request())
+            await made.home(request())
         before = inside.ledger.reads
-        await pages.home(request("state=held"))
+        await made.home(request("state=held"))
         inside.look()
-        await pages.home(request())
+        await made.home(request())
         return before
 
     reads = asyncio.run(many())
@@ -387,6 +389,20 @@ def test_pictures_are_of_what_was_published(tmp_path: Path) -> None:
     for name in ("beam_4", "manifest", "..%2fsum", "sum.dcm"):
         assert ask(inside, "GET", f"/cases/{CASE}/dose/{name}.png", peer=FAR).status_code == 404
     assert ask(Inside(), "GET", f"/cases/{CASE}/dose/sum.png", peer=FAR).status_code == 404
+
+
+def test_who_waits_no_longer_for_a_picture_leaves_it_to_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work: Future[Any] = Future()
+    drawn, inside = Pictures(tmp_path, tmp_path), whole_case()
+    door = replace(inside.door(), draw=lambda *asked: drawn.ask(*asked, lambda _: work))
+    monkeypatch.setattr(inside, "door", lambda: door)
+    monkeypatch.setattr(pages, "PICTURE_S", 0.01)
+    assert ask(inside, "GET", f"/cases/{CASE}/dose/sum.png", peer=FAR).status_code == 504
+    other = drawn.ask(CASE, "sum.dcm", "ab" * 32, lambda _: Future())
+    work.set_result(None)
+    assert other.result(0).parent == tmp_path
 
 
 def test_assets_are_kept_for_ever_under_an_address_of_their_content() -> None:
