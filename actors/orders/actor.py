@@ -37,6 +37,8 @@ SILENT_S = 30.0
 """An answer that has not come for so long is lost: the order is begun again."""
 SUBMIT_S = 90.0
 WRITE_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 300.0
+"""An outcome that the ledger contradicts is told again after a pause that doubles, up to this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,8 @@ class _Work:
     outcome: str = ""
     """Once decided."""
     settling: bool = False
+    contradicted: int = 0
+    """How often its outcome was refused for good."""
 
 
 class Orders(Actor):
@@ -208,14 +212,30 @@ class Orders(Actor):
 
     def _refused(self, work: _Work, message: WriteRefused) -> None:
         """More happened meanwhile: decided anew at once. A disk without room: after a while."""
-        if message.fault.kind == "case-changed":
-            self._begin(work)
-        elif message.fault.kind == "no-such-order":
+        if message.fault.kind == "no-such-order":
             self._over(work)
+        elif work.settling and message.fault.kind in REFUSED_FOR_GOOD:
+            self._contradicted(work, message)
+        elif message.fault.kind == "case-changed":
+            self._begin(work)
         elif message.fault.kind in REFUSED_FOR_GOOD:
             self._settle(work, f"{REFUSED}: {message.fault.what}")
         else:
             self.after(WRITE_PAUSE_S, _Begin(work.order.order))
+
+    def _contradicted(self, work: _Work, message: WriteRefused) -> None:
+        """An outcome always fits: a fault of the program, and no reason to keep the ledger busy. It is not dropped, for
+        the order would be found and carried out again."""
+        if not work.contradicted:
+            order = work.order
+            self.log.error(
+                "the outcome of the order {} {} cannot be written: {}; it is told again, ever more seldom",
+                order.kind,
+                order.order,
+                message.fault,
+            )
+        self.after(min(LONGEST_PAUSE_S, WRITE_PAUSE_S * 2 ** min(work.contradicted, 20)), _Begin(work.order.order))
+        work.contradicted += 1
 
     def _settle(self, work: _Work, outcome: str) -> None:
         work.outcome, work.settling = outcome, True

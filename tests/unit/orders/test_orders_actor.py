@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from actors.orders import Orders
-from actors.orders.actor import LOOK_S, SILENT_S, WRITE_PAUSE_S
+from actors.orders.actor import LONGEST_PAUSE_S, LOOK_S, SILENT_S, WRITE_PAUSE_S
 from messages.cases import FolderTaken, SubmitFolder
 from messages.faults import Fault
 from messages.ledger import (
@@ -138,6 +138,28 @@ def test_a_disk_without_room_is_waited_for_and_what_can_never_be_is_refused() ->
     looks = len(bench.ledger.all(GetOrders))
     bench.refused("no-such-order")
     assert len(bench.ledger.all(GetOrders)) > looks, "a restored ledger may not hold it any more"
+
+
+@pytest.mark.parametrize("kind", ["illegal-transition", "case-changed"])
+def test_an_outcome_that_is_refused_for_good_is_told_again_after_longer_and_longer_pauses(
+    kind: str, log_lines: list[str]
+) -> None:
+    bench = Bench()
+    bench.standing(order("o1", "priority", "c", "much"))
+    pause = WRITE_PAUSE_S
+    for _ in range(12):
+        writes = len(bench.ledger.all(Write))
+        bench.refused(kind)
+        bench.pass_time(pause * 0.99)
+        assert len(bench.ledger.all(Write)) == writes, "not at once"
+        bench.pass_time(pause * 0.02)
+        assert len(bench.ledger.all(Write)) == writes + 1
+        assert isinstance(bench.records[0], SettleCommand)
+        pause = min(LONGEST_PAUSE_S, pause * 2)
+    assert sum("outcome of the order priority o1 cannot be written" in line for line in log_lines) == 1
+    bench.written()
+    bench.standing(order("o2"))
+    assert bench.ledger.all(GetCase), "the next has its turn"
 
 
 def test_a_lost_answer_is_asked_for_again_and_a_late_one_is_nothing() -> None:
