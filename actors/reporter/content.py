@@ -48,13 +48,21 @@ class Report:
 
     case: str
     verdict: Level
+    statement: str
+    """The verdict in words, with what it does not cover."""
     basis: str
-    """One sentence: what the verdict rests on."""
+    """What the verdict rests on, and what it does not."""
     reasons: tuple[tuple[Level, str], ...]
     """Sentences, the gravest first."""
     identity: tuple[tuple[str, str], ...]
     """What the report is of: names and values."""
     sections: tuple[Section, ...]
+
+    @property
+    def headline(self) -> str:
+        """The verdict on top: ``PASS (delivery only: dose not compared)``."""
+        word = self.verdict.word
+        return word.upper() + self.statement.removeprefix(word)
 
 
 def figure_rows(figures: tuple[Figure, ...]) -> tuple[tuple[str, str, str, str], ...]:

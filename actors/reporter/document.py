@@ -19,6 +19,7 @@ def document(findings: Findings) -> bytes:
         "format": FORMAT,
         "case": manifest.case,
         "verdict": findings.verdict.word,
+        "statement": findings.statement,
         "basis": findings.basis,
         "reasons": [{"level": level.word, "text": text} for level, text in findings.reasons],
         "result_manifest_sha256": published.manifest_sha256,

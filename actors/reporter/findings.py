@@ -9,7 +9,7 @@ from actors.reporter.delivery import BeamJudgement, judge_beams
 from actors.reporter.evidence import Evidence
 from actors.reporter.figures import comparison_figures, dose_figures, noise_figures, range_figures
 from actors.reporter.levels import Figure, Level, worst
-from actors.reporter.published import Published
+from actors.reporter.published import Manifest, Published
 from actors.settings import ReportSettings
 
 MAX_REASONS = 24
@@ -43,9 +43,18 @@ class Findings:
         return worst(level for level, _ in self.reasons)
 
     @property
+    def statement(self) -> str:
+        """The verdict in words, with what it does not cover: ``pass (delivery only: dose not compared)``."""
+        unknown = (
+            *(() if self.evidence.comparison else ("delivery only: dose not compared",)),
+            *(("noise unknown",) if _without_noise(self.published.manifest) else ()),
+        )
+        return self.verdict.word + (f" ({'; '.join(unknown)})" if unknown else "")
+
+    @property
     def basis(self) -> str:
-        """One sentence: what the verdict rests on."""
-        return _basis(self.judged, self.evidence, self.rules)
+        """Some sentences: what the verdict rests on, and what it does not."""
+        return " ".join(_basis(self))
 
     @property
     def unverified(self) -> tuple[str, ...]:
@@ -94,11 +103,21 @@ def _layers_out(judged: tuple[BeamJudgement, ...]) -> list[tuple[Level, str]]:
     return found
 
 
-def _basis(judged: tuple[BeamJudgement, ...], evidence: Evidence, rules: ReportSettings) -> str:
+def _without_noise(manifest: Manifest) -> list[str]:
+    """Numbers of the beams whose statistical uncertainty nobody knows."""
+    return [str(beam.number) for beam in manifest.beams if beam.noise is None]
+
+
+def _basis(findings: Findings) -> Iterator[str]:
+    judged, evidence = findings.judged, findings.evidence
     layers = sum(len(beam.layers) for beam in judged)
-    many = "beam" if len(judged) == 1 else "beams"
-    delivery = f"Delivered against planned: {len(judged)} {many}, {layers} layers."
+    yield f"Delivered against planned: {len(judged)} {'beam' if len(judged) == 1 else 'beams'}, {layers} layers."
     if evidence.comparison is None:
-        return f"{delivery} The dose was not compared with a planning dose: {evidence.reason}."
-    percent, mm = rules.gamma_judged
-    return f"{delivery} Dose against the planning system's dose: gamma {percent:g} %/{mm:g} mm."
+        yield f"The dose was not compared with a planning dose: {evidence.reason}."
+    else:
+        percent, mm = findings.rules.gamma_judged
+        yield f"Dose against the planning system's dose: gamma {percent:g} %/{mm:g} mm."
+    without = _without_noise(findings.published.manifest)
+    if without:
+        beams = f"{'beam' if len(without) == 1 else 'beams'} {', '.join(without)}"
+        yield f"The statistical uncertainty of the dose is not known (no half-runs of {beams})."

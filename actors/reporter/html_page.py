@@ -44,8 +44,8 @@ def _lines(report: Report) -> Iterator[str]:
     yield f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
     yield f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
     yield f"<h1>{title}</h1>"
-    word = report.verdict.word
-    yield f'<div class="verdict {word}"><strong>{_MARKS[report.verdict]} {word.upper()}</strong>'
+    headline = f"{_MARKS[report.verdict]} {escape(report.headline)}"
+    yield f'<div class="verdict {report.verdict.word}"><strong>{headline}</strong>'
     yield f"<p>{escape(report.basis)}</p>"
     if report.reasons:
         yield '<ul class="reasons">'

@@ -57,6 +57,7 @@ def report_of(findings: Findings) -> Report:
     return Report(
         case=published.manifest.case,
         verdict=findings.verdict,
+        statement=findings.statement,
         basis=findings.basis,
         reasons=findings.reasons[:MAX_REASONS],
         identity=identity_of(published),

@@ -28,9 +28,9 @@ _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class _Paper(FPDF):
-    def __init__(self, case: str, word: str) -> None:
+    def __init__(self, case: str, headline: str) -> None:
         super().__init__(format="A4")
-        self._foot = f"case {case}: {word.upper()}"
+        self._foot = f"case {case}: {headline}"
         for style, name in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
             self.add_font(_FAMILY, style, str(_fonts() / name))
         self.set_margin(15)
@@ -47,7 +47,7 @@ class _Paper(FPDF):
 
 def pages(report: Report) -> bytes:
     """The PDF; the same report gives the same bytes."""
-    paper = _Paper(report.case, report.verdict.word)
+    paper = _Paper(report.case, report.headline)
     paper.add_page()
     _front(paper, report)
     for section in report.sections:
@@ -66,9 +66,7 @@ def _front(paper: _Paper, report: Report) -> None:
     top = paper.get_y()
     paper.set_xy(paper.l_margin + 3, top + 3)
     inner = paper.epw - 6
-    _words(
-        paper, f"{_MARKS[report.verdict]} {report.verdict.word.upper()}", 17, bold=True, width=inner, after=1, left=3
-    )
+    _words(paper, f"{_MARKS[report.verdict]} {report.headline}", 15, bold=True, width=inner, after=1, left=3)
     _words(paper, report.basis, _TEXT_PT, width=inner, after=1, left=3)
     for level, sentence in report.reasons:
         _words(paper, f"{_MARKS[level]} {sentence}", _TEXT_PT, width=inner, left=3)

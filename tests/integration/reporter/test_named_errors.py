@@ -51,6 +51,7 @@ def words(found: Findings) -> str:
 def test_a_case_delivered_as_planned_passes(tmp_path: Path) -> None:
     found = of_fault(None, tmp_path)
     assert (found.verdict.word, found.reasons) == ("pass", ())
+    assert found.statement == "pass (noise unknown)"
     assert all(passed == 100.0 and most < 0.15 for passed, most in gammas(found.evidence).values())
     (depth,) = found.evidence.depths
     assert depth.difference is not None
@@ -170,6 +171,7 @@ def test_noise_is_told_and_too_much_of_it_is_suspect(tmp_path: Path) -> None:
     assert sigma[0] < 0.005
     assert sigma[1] > 0.01
     assert (good.verdict.word, bad.verdict.word) == ("pass", "review")
+    assert (good.statement, bad.statement) == ("pass", "review")
     assert "statistical uncertainty" in words(bad)
     assert bad.published.manifest.verdict == "suspect"
 
@@ -177,6 +179,7 @@ def test_noise_is_told_and_too_much_of_it_is_suspect(tmp_path: Path) -> None:
 def test_a_dose_in_a_phantom_is_not_compared_and_says_so(tmp_path: Path) -> None:
     found = findings(publish(replace(PLANNED, planning_dose=False), tmp_path, in_water()))
     assert found.verdict.word == "pass"
+    assert found.statement == "pass (delivery only: dose not compared; noise unknown)"
     assert "water phantom" in found.basis
     assert any("not compared" in sentence for sentence in found.unverified)
     (depth,) = found.evidence.depths
