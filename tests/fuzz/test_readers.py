@@ -5,6 +5,7 @@ The long run, led by coverage, is ``bin/test --fuzz``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -14,11 +15,19 @@ from hypothesis import strategies as st
 from tests.fuzz.corpus_files import committed
 from tests.fuzz.edits import ODD, Edit, edited, random_edits
 from tests.fuzz.reader import Reader, attempt
+from tests.fuzz.readers import console
 from tests.fuzz.registry import READERS
 
 EDITED = 60
 """Of each reader; the seed is the reader's name, so that a run is like the last."""
 DRAWN = 15
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    yield
+    console.end()
+
 
 every_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
 

@@ -19,6 +19,9 @@ _ENDLESS = ("/api/events", "/live")
 _HEADERS = ((b"host", b"127.0.0.1:8080"), (b"content-type", b"application/json"))
 
 
+_doors: list[Any] = []
+
+
 class RefusedError(Exception):
     """The answer was an error, told in words."""
 
@@ -28,7 +31,18 @@ def _console() -> tuple[asyncio.AbstractEventLoop, Inside, Any]:
     inside = Inside()
     inside.look()
     access = Access(names=frozenset({"console.example"}), token="", secret=SECRET)
-    return asyncio.new_event_loop(), inside, _From(make_app(inside.door(), access), LOCAL)
+    door = inside.door()
+    _doors.append(door)
+    return asyncio.new_event_loop(), inside, _From(make_app(door, access), LOCAL)
+
+
+def end() -> None:
+    """The threads of the console that was asked are ended; the next question has a console of its own."""
+    if _console.cache_info().currsize:
+        _console()[0].close()
+        _console.cache_clear()
+    while _doors:
+        _doors.pop().books.close()
 
 
 def _asked(data: bytes) -> object:
