@@ -20,6 +20,7 @@ from actors.slurm import standing
 from actors.slurm.cluster import Cluster
 from actors.slurm.options import SlurmOptions
 from actors.slurm.orders import Answer, Steered, Task, Undone, carry_out
+from actors.slurm.pauses import Pause
 from actors.slurm.shell import OpenShell, ShellError
 from actors.slurm.standing import Standing
 from actors.slurm.submitting import install
@@ -37,6 +38,8 @@ AT_ONCE = 4
 BREAKER = Backoff(min_s=1.0, max_s=60.0, jitter=0.2, reset_after_s=30.0)
 _DOUBT = Backoff(min_s=1.0, max_s=60.0, jitter=0.2)
 """Before orders go on after one to which Slurm gave no clear answer, though it tells its queue."""
+_FULL = Backoff(min_s=2.0, max_s=60.0, jitter=0.2)
+"""Before submissions go on after one for which Slurm had no room; a run that ends makes some."""
 _STANDING_S = 15.0
 _SLOTS_S = 5.0
 
@@ -75,7 +78,9 @@ class _AskStanding:
 
 @dataclass(frozen=True, slots=True)
 class _GoOn:
-    """Tick: Slurm may be given orders again."""
+    """Tick: Slurm may be given such orders again."""
+
+    after: Pause
 
 
 class SlurmControl(Actor):
@@ -112,9 +117,10 @@ class SlurmControl(Actor):
         self._waits = Waits()
         self._waiting = WaitingOrders[Task]()
         self._busy = 0
-        self._doubts = 0
-        """Orders without a clear answer in a row."""
-        self._pauses = False
+        self._doubt = Pause(_DOUBT)
+        """Of all orders that need Slurm."""
+        self._full = Pause(_FULL)
+        """Of submissions."""
         self._cluster: Cluster | None = None
         self._shells = 0
         """Opened so far: ticks of a former one are stale."""
@@ -138,8 +144,8 @@ class SlurmControl(Actor):
                 self._next()
             case WatchJob() | UnwatchJob():
                 self._watch.order(message)
-            case _GoOn():
-                self._pauses = False
+            case _GoOn(pause):
+                pause.over()
                 self._next()
             case SubscribeHost(reply_to):
                 self._subscribe(reply_to)
@@ -221,9 +227,12 @@ class SlurmControl(Actor):
             self.task(_name(order), functools.partial(_carry, order, self._cluster, self._options))
 
     def _ready(self) -> Task | None:
-        return self._waiting.take(
-            lambda order: isinstance(order, RemoveRuns) or (self._silence == "" and not self._pauses)
-        )
+        def ready(order: Task) -> bool:
+            if isinstance(order, RemoveRuns):
+                return True
+            return self._silence == "" and not self._doubt.lasts and not (self._full.lasts and _submits(order))
+
+        return self._waiting.take(ready)
 
     def _order_done(self, done: Answer | Steered | Undone) -> None:
         self._busy -= 1
@@ -233,7 +242,9 @@ class SlurmControl(Actor):
             self._undone(done)
         else:
             self._waiting.done(done.order)
-            self._doubts = 0
+            self._doubt.forget()
+            if _submits(done.order):
+                self._full.forget()
         if isinstance(done, Answer):
             done.order.reply_to.tell(done.message)
             if done.watch is not None:
@@ -241,13 +252,22 @@ class SlurmControl(Actor):
         self._next()
 
     def _undone(self, done: Undone) -> None:
-        if not done.shell_lost:
-            self.after(_DOUBT.delay_s(self._doubts, random.random()), _GoOn())
-            self._doubts, self._pauses = self._doubts + 1, True
+        if done.full:
+            self._begin(self._full, done.fault)
+        elif not done.shell_lost:
+            self._begin(self._doubt, done.fault)
             self._hear(done.fault.what)
             self._watch.ask_again()
         elif self._cluster is not None:
             self._cluster.shell.cut()  # its own task sees it, and tells
+
+    def _begin(self, pause: Pause, fault: Fault) -> None:
+        delay_s = pause.begin(random.random())
+        if delay_s is None:
+            return
+        level = "WARNING" if pause.times == 1 else "DEBUG"
+        self.log.log(level, "{}: {} It is asked again in {:.0f} s.", self._host, fault, delay_s)
+        self.after(delay_s, _GoOn(pause))
 
     # -- the host
 
@@ -324,6 +344,10 @@ def _name(order: Task) -> str:
             return f"steer {order.case}"
         case _:
             return f"{type(order).__name__} {order.request_id}"
+
+
+def _submits(order: Task) -> bool:
+    return isinstance(order, LaunchJob)
 
 
 def _carry(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Steered | Undone:

@@ -15,7 +15,7 @@ from actors.slurm.ending import Ending
 from actors.slurm.options import SlurmOptions
 from actors.slurm.shell import ShellError
 from actors.slurm.steering import steer
-from actors.slurm.submitting import Unclear, submit
+from actors.slurm.submitting import Full, Unclear, submit
 from actors.supervision import TaskScope
 from messages.faults import Fault
 from messages.jobs import KillJob, LaunchJob, RemoveRuns, SteerCase
@@ -41,7 +41,9 @@ class Undone:
     order: Task
     fault: Fault
     shell_lost: bool
-    """Else it is Slurm that does not answer."""
+    """Else it is Slurm that gave no clear answer, or has no room."""
+    full: bool = False
+    """Slurm takes no more jobs for now; it answers."""
 
 
 def carry_out(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Steered | Undone:
@@ -53,6 +55,8 @@ def carry_out(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskS
         return _answer(order, cluster, options, scope)
     except Unclear as doubt:
         return Undone(order, doubt.fault, shell_lost=False)
+    except Full as full:
+        return Undone(order, full.fault, shell_lost=False, full=True)
     except ShellError as lost:
         return Undone(order, lost.fault, shell_lost=True)
 

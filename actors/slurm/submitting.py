@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from actors.crash_points import effect
 from actors.errors import MqiError
 from actors.jobs import job_files, wrapper_name, wrapper_script
@@ -21,8 +23,13 @@ _MAYBE = (
     "connection timed out",
     "zero bytes",
     "not responding",
+    "protocol authentication error",
+    "authentication credential",
+    "munge",
 )
 """What sbatch says when it cannot know whether its job was taken."""
+_LIMIT = re.compile(r"\b(?:qos|assoc)\w*limit\w*")
+"""Slurm's names of its limits, such as QOSMaxSubmitJobPerUserLimit; only the one about jobs that are there passes."""
 
 
 class Unclear(Exception):  # noqa: N818 - no error: the order is done again later
@@ -33,11 +40,19 @@ class Unclear(Exception):  # noqa: N818 - no error: the order is done again late
         self.fault = fault
 
 
+class Full(Exception):  # noqa: N818 - no error: the order is done again later
+    """Slurm takes no more jobs of ours until one of those that it has ends; the fault says why."""
+
+    def __init__(self, fault: Fault) -> None:
+        super().__init__(str(fault))
+        self.fault = fault
+
+
 def submit(job: JobSpec, cluster: Cluster, options: SlurmOptions) -> str:
     """Submit the run unless it is submitted or claimed already; the evidence of it. Safe to repeat.
 
-    Raises Unclear when nothing is known, MqiError when it is certain that this attempt is not queued (or when the
-    shell failed, which its kind tells).
+    Raises Unclear when nothing is known, Full when there is no room in the queue, MqiError when it is certain that this
+    attempt is not queued (or when the shell failed, which its kind tells).
     """
     run_dir = below(cluster.workspace, job.run_dir)
     texts = {name: content.decode("utf-8", "surrogateescape") for name, content in job_files(job).items()}
@@ -80,10 +95,12 @@ def judge(job: JobSpec, lines: tuple[tuple[str, str], ...]) -> str:
 
 
 def _refusal(job: JobSpec, told: list[str], code: str) -> None:
-    """Slurm said no, or nothing."""
+    """Slurm said no, not now, or nothing."""
     words = " ".join(line.removeprefix("sbatch: ").removeprefix("error: ") for line in told).strip().rstrip(".")
     if not words or code in ("124", "137") or any(sign in words.lower() for sign in _MAYBE):
         raise Unclear(_doubt(job, words or f"sbatch ended with code {code}"))
+    if _is_full(words.lower()):
+        raise Full(_no_room(job, words))
     remedy = "Correct the [hosts.slurm] table (partition, account, qos, gres, …), or ask the cluster's administrator."
     raise MqiError(
         Fault(
@@ -94,6 +111,18 @@ def _refusal(job: JobSpec, told: list[str], code: str) -> None:
             kind="slurm-refused",
         )
     )
+
+
+def _is_full(words: str) -> bool:
+    """Slurm's sentence speaks of several limits at once; where it names one besides, that decides."""
+    named = _LIMIT.findall(words)
+    return any("submit" in limit for limit in named) if named else "submit limit" in words
+
+
+def _no_room(job: JobSpec, words: str) -> Fault:
+    what = f"Slurm takes no more jobs for now; run {job.key} waits: {words}."
+    remedy = "Set max_queued of the host no higher than the cluster's limit of submitted jobs."
+    return Fault(what=what, where=job.run_dir, remedy=remedy, blame=Blame.HOST, kind="slurm-full")
 
 
 def _doubt(job: JobSpec, why: str) -> Fault:

@@ -11,8 +11,10 @@ from actors.errors import MqiError
 from actors.slurm.cluster import Cluster, Lines
 from actors.slurm.shell import LocalShell, ShellError
 from actors.slurm.submitting import judge
-from messages.jobs import JobSpec, LaunchJob
+from messages.hosts import HostObserved, HostState
+from messages.jobs import JobGone, JobLaunched, JobSpec, KillJob, LaunchFailed, LaunchJob
 from tests.kit.hosts import slurm_host
+from tests.kit.probe import Probe
 from tests.kit.waiting import wait_until
 
 NAME = "mqi-0"
@@ -119,3 +121,20 @@ def test_a_slurm_that_answers_but_takes_nothing_is_not_stormed(site: Site, tmp_p
     first, second, third = map(float, asked.read_text().split()[:3])
     assert second - first >= 0.9
     assert third - second >= 1.9
+
+
+def test_a_run_for_which_the_queue_has_no_room_waits_and_nothing_else_does(site: Site, tmp_path: Path) -> None:
+    room, asked = tmp_path / "room", tmp_path / "asked"
+    limit = "sbatch: error: AssocMaxSubmitJobLimit"
+    site.command("sbatch", f"echo x >>{asked}; [ -e {room} ] || {{ echo '{limit}' >&2; exit 1; }}; {site.accepts}")
+    monitor = Probe("monitor")
+    with slurm_host(site.workspace, monitor=monitor) as host:
+        host.control.tell(LaunchJob("a", host.probe, host.job("c/1/1", "true")))
+        wait_until(asked.exists, 20, "it is asked")
+        host.control.tell(KillJob("b", host.probe, "c/2/1", str(site.workspace / "c/2/1"), "stop"))
+        host.probe.expect(JobGone, 20)
+        assert not host.probe.all(LaunchFailed)
+        room.touch()
+        assert host.probe.expect(JobLaunched, 30).evidence == "Slurm job 7"
+    states = [seen.state for seen in monitor.all(HostObserved)]
+    assert states.count(HostState.SUSPENDED) == 0, "Slurm answers"

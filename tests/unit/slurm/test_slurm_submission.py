@@ -10,7 +10,7 @@ from actors.slurm.examining import judge as judge_cluster
 from actors.slurm.options import SlurmOptions, job_name, sbatch_words
 from actors.slurm.standing import parse
 from actors.slurm.steering import jobs_of, nice
-from actors.slurm.submitting import Unclear, judge
+from actors.slurm.submitting import Full, Unclear, judge
 from messages.hosts import HostState
 from messages.jobs import JobSpec
 
@@ -39,6 +39,8 @@ def test_names_are_one_run_of_one_workspace() -> None:
     [
         "sbatch sbatch: error: Unable to contact slurm controller (connect failure)\nsbatch-code 1",
         "sbatch sbatch: error: Batch job submission failed: Socket timed out on send/recv operation\nsbatch-code 1",
+        "sbatch sbatch: error: Batch job submission failed: Protocol authentication error\nsbatch-code 1",
+        "sbatch sbatch: error: Munge encode failed: Failed to access socket\nsbatch-code 1",
         "sbatch-code 124",
         "sbatch-code 0",
         "unclear another submission of this run is still under way",
@@ -68,6 +70,32 @@ def test_a_refusal_is_certain_and_named(said: str, kind: str) -> None:
     with pytest.raises(MqiError) as caught:
         judge(JOB, lines_of(said))
     assert caught.value.fault.kind == kind
+
+
+_POLICY = (
+    "Batch job submission failed: Job violates accounting/QOS policy (job submit limit, user's size and/or time limits)"
+)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        f"sbatch sbatch: error: QOSMaxSubmitJobPerUserLimit\nsbatch sbatch: error: {_POLICY}\nsbatch-code 1",
+        f"sbatch sbatch: error: AssocMaxSubmitJobLimit\nsbatch sbatch: error: {_POLICY}\nsbatch-code 1",
+        f"sbatch sbatch: error: AssocGrpSubmitJobsLimit\nsbatch sbatch: error: {_POLICY}\nsbatch-code 1",
+        f"sbatch sbatch: error: {_POLICY}\nsbatch-code 1",
+    ],
+)
+def test_a_queue_that_takes_no_more_is_no_refusal(said: str) -> None:
+    with pytest.raises(Full) as caught:
+        judge(JOB, lines_of(said))
+    assert "max_queued" in caught.value.fault.remedy
+
+
+def test_another_limit_of_the_same_policy_is_a_refusal() -> None:
+    said = f"sbatch sbatch: error: QOSMaxWallDurationPerJobLimit\nsbatch sbatch: error: {_POLICY}\nsbatch-code 1"
+    with pytest.raises(MqiError, match="QOSMaxWall"):
+        judge(JOB, lines_of(said))
 
 
 def test_evidence_of_a_submission() -> None:
