@@ -8,7 +8,11 @@ from actors.reporter.comparison import Comparison, Criterion
 from actors.reporter.evidence import BeamDepth
 from actors.reporter.levels import Figure, Level, at_least, at_most, limits_text
 from actors.reporter.published import Manifest
+from actors.reporter.ranges import RangeDifference
 from actors.settings import ReportSettings
+
+_LOST_PERCENT = 2.0
+"""Of a beam's rays: of more than these the range must not stay unknown behind the mean of the others."""
 
 
 def dose_figures(manifest: Manifest) -> Iterator[Figure]:
@@ -71,13 +75,25 @@ def comparison_figures(comparison: Comparison, rules: ReportSettings) -> Iterato
 
 
 def range_figures(depths: tuple[BeamDepth, ...], rules: ReportSettings) -> Iterator[Figure]:
+    """Range of each beam that was compared, and how many of its rays could not be."""
     for one in depths:
         if one.difference is not None:
-            yield Figure(
-                "distal 80 % delivered − planned, along the beam",
-                f"mean {one.difference.mean_mm:+.2f} mm, 95 % within {one.difference.p95_mm:.2f} mm "
-                f"({one.difference.rays} rays)",
-                limits_text(rules.range_mm, "mm (mean)"),
-                at_most(abs(one.difference.mean_mm), rules.range_mm),
-                f"Beam {one.number}",
-            )
+            yield from _range_figures(one.difference, f"Beam {one.number}", rules)
+
+
+def _range_figures(difference: RangeDifference, beam: str, rules: ReportSettings) -> Iterator[Figure]:
+    if difference.mean_mm is not None:
+        yield Figure(
+            "distal 80 % delivered − planned, along the beam",
+            f"mean {difference.mean_mm:+.2f} mm, 95 % within {difference.p95_mm:.2f} mm ({difference.rays} rays)",
+            limits_text(rules.range_mm, "mm (mean)"),
+            at_most(abs(difference.mean_mm), rules.range_mm),
+            beam,
+        )
+    yield Figure(
+        "rays of the planned field without a distal end in the delivered dose",
+        f"{difference.lost} of {difference.rays + difference.lost} ({difference.lost_percent:.1f} %)",
+        f"≤ {_LOST_PERCENT:g} %",
+        Level.PASS if difference.lost_percent <= _LOST_PERCENT else Level.REVIEW,
+        beam,
+    )

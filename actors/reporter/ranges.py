@@ -51,10 +51,19 @@ class DepthDose:
 class RangeDifference:
     """Evaluated − reference of the distal 80 %, ray by ray (mm; positive: deeper)."""
 
-    mean_mm: float
-    p95_mm: float
+    mean_mm: float | None
+    """None where every ray is lost; so is ``p95_mm``."""
+    p95_mm: float | None
     """95th percentile of the absolute differences."""
     rays: int
+    """That have a distal end in both doses."""
+    lost: int
+    """That have one in the reference alone: nothing can be said of their range."""
+
+    @property
+    def lost_percent(self) -> float:
+        """Of the rays that have a distal end in the reference."""
+        return 100.0 * self.lost / (self.rays + self.lost)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,21 +141,27 @@ def distal(along_mm: Array, dose: Array, share: float = _DISTAL) -> float | None
 
 
 def range_difference(reference: Rays, evaluated: Rays) -> RangeDifference | None:
-    """Ray by ray within the reference's field; both sampled along the same rays. None where no ray has a distal end.
+    """Ray by ray within the reference's field; both sampled along the same rays. None where no ray of the reference has
+    a distal end.
 
     The level is 80 % of each ray's own maximum, so that a difference of dose is none of range.
     """
-    found = []
+    found, lost = [], 0
     for index in np.flatnonzero(in_field(reference)):
         wanted = distal(reference.along_mm, reference.dose[index])
         got = distal(evaluated.along_mm, evaluated.dose[index])
-        if wanted is not None and got is not None:
+        if wanted is None:
+            continue
+        if got is None:
+            lost += 1
+        else:
             found.append(got - wanted)
     if not found:
-        return None
+        return RangeDifference(None, None, 0, lost) if lost else None
     differences = np.asarray(found)
     return RangeDifference(
         mean_mm=float(differences.mean()),
         p95_mm=float(np.percentile(np.abs(differences), 95)),
         rays=len(found),
+        lost=lost,
     )

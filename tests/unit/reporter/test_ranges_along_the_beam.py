@@ -8,9 +8,14 @@ from dose_making import dose_of
 
 from actors.formats.axes import beam_axes
 from actors.reporter.dose_grid import DoseGrid
+from actors.reporter.evidence import BeamDepth
+from actors.reporter.figures import range_figures
+from actors.reporter.levels import Level
 from actors.reporter.ranges import (
     PHANTOM_LINE,
     BeamLine,
+    RangeDifference,
+    Rays,
     depth_dose,
     distal,
     in_field,
@@ -18,6 +23,7 @@ from actors.reporter.ranges import (
     rays_of,
     sampled,
 )
+from actors.settings import ReportSettings
 
 
 def edge(place: float, *, level: float = 1.0) -> DoseGrid:
@@ -43,6 +49,42 @@ def test_a_range_difference_is_one_of_depth_not_of_dose(level: float) -> None:
     assert found is not None
     assert (found.mean_mm, found.p95_mm) == pytest.approx((2.0, 2.0), abs=0.05)
     assert found.rays > 20
+    assert found.lost == 0
+
+
+LINE = np.arange(10.0)
+WHOLE = np.clip(6.0 - LINE, 0.0, 1.0)
+OPEN = np.ones(10)
+"""Without a distal end."""
+
+
+def over(*doses: np.ndarray) -> Rays:
+    return Rays(LINE, np.zeros((len(doses), 2)), np.array(doses))
+
+
+@pytest.mark.promise("P41")
+@pytest.mark.parametrize(
+    ("lost", "level", "told"),
+    [(0, "pass", "0 of 100 (0.0 %)"), (2, "pass", "2 of 100 (2.0 %)"), (3, "review", "3 of 100 (3.0 %)")],
+)
+def test_rays_that_lost_their_distal_end_are_told_and_few(lost: int, level: str, told: str) -> None:
+    """The range of the others is as planned: only the count says that something is missing."""
+    some = over(*[OPEN] * (lost // 2), *[0.0 * OPEN] * (lost - lost // 2), *[WHOLE] * (100 - lost))
+    difference = range_difference(over(*[WHOLE] * 100), some)
+    assert difference is not None
+    assert (difference.mean_mm, difference.rays, difference.lost) == (0.0, 100 - lost, lost)
+    depth = BeamDepth(3, depth_dose(some, np.ones(100, dtype=bool)), None, difference)
+    mean, rays = range_figures((depth,), ReportSettings())
+    assert mean.level is Level.PASS
+    assert (rays.level, rays.value, rays.subject) == (Level[level.upper()], told, "Beam 3")
+
+
+def test_a_field_that_lost_every_distal_end_is_no_field_that_was_not_compared() -> None:
+    difference = range_difference(over(WHOLE, WHOLE, OPEN), over(OPEN, OPEN, WHOLE))
+    assert difference == RangeDifference(None, None, 0, 2)
+    depth = BeamDepth(1, depth_dose(over(WHOLE), np.array([True])), None, difference)
+    (rays,) = range_figures((depth,), ReportSettings())
+    assert (rays.level, rays.value) == (Level.REVIEW, "2 of 2 (100.0 %)")
 
 
 @pytest.mark.parametrize(("gantry", "deeper"), [(0.0, (0, 1, 0)), (90.0, (-1, 0, 0)), (180.0, (0, -1, 0))])
