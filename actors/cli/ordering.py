@@ -85,8 +85,8 @@ def _place_with(site: Site, holder: Holder, command: OrderCommand) -> str:
     from actors.console.client import ConsoleSilentError
 
     try:
-        answer = site.client(holder).order(command.kind, command.subject, command.argument)
-    except ConsoleSilentError:
+        answer = site.client(holder).order(command.kind, command.subject, command.argument, command.order)
+    except ConsoleSilentError:  # it may have the order all the same: by the same id it stays one
         _write(site, command, alone=False)
         return command.order
     return str(answer["order"])

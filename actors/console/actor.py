@@ -47,8 +47,8 @@ Ask = Callable[[str], None]
 class _Question:
     """To myself, from a thread of the server: send this, and settle the future with what comes back."""
 
-    def __init__(self, ask: Ask) -> None:
-        self.ask = ask
+    def __init__(self, ask: Ask, name: str = "") -> None:
+        self.ask, self.name = ask, name
         self.future: Future[Any] = Future()
 
 
@@ -112,7 +112,7 @@ class Console(Actor):
     def receive(self, message: object) -> None:
         match message:
             case _Question():
-                message.ask(self._expect(message.future))
+                message.ask(self._expect(message.future, message.name))
             case _AskHealth():
                 self._monitor.tell(GetHealth("health", self.address))
                 self.after(_HEALTH_S, message)
@@ -163,10 +163,10 @@ class Console(Actor):
             text = f"The page cannot be served at {self._settings.console.listen}: {message.why}. It is tried again."
             self._monitor.tell(AlarmRaised(_LISTEN_ALARM, text))
 
-    def _expect(self, future: Future[Any]) -> str:
+    def _expect(self, future: Future[Any], name: str) -> str:
         self._asked += 1
         self._waiting = {id_: waiting for id_, waiting in self._waiting.items() if not waiting.done()}
-        request_id = f"console-{self.epoch}-{self._asked}"
+        request_id = name or f"console-{self.epoch}-{self._asked}"
         self._waiting[request_id] = future
         return request_id
 
@@ -217,8 +217,8 @@ class Console(Actor):
             clean=self._clean,
         )
 
-    def _ask(self, ask: Callable[[str], object]) -> Future[Any]:
-        question = _Question(lambda id_: (ask(id_), None)[1])
+    def _ask(self, ask: Callable[[str], object], name: str = "") -> Future[Any]:
+        question = _Question(lambda id_: (ask(id_), None)[1], name)
         self.address.tell(question)
         return question.future
 
@@ -229,14 +229,14 @@ class Console(Actor):
 
         return self._ask(send)
 
-    def _ask_order(self, kind: str, subject: str, argument: str, user: str) -> Future[Any]:
+    def _ask_order(self, kind: str, subject: str, argument: str, user: str, name: str) -> Future[Any]:
         def send(id_: str) -> None:
             words = " ".join(part for part in (kind, subject, argument) if part)
             self.log.info("order by {}: {}", user, words)
             order = OrderCommand(id_, kind, subject, argument, user)
             self._ledger.tell(Write(id_, self.address, self.address.id, self.epoch, (order,)))
 
-        return self._ask(send)
+        return self._ask(send, name)
 
     def _ask_reload(self, user: str) -> Future[Any]:
         def send(id_: str) -> None:

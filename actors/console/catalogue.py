@@ -107,7 +107,7 @@ def operations(door: Door) -> tuple[Operation, ...]:
             "/api/orders",
             "order",
             steering.order,
-            "An order; answered when it is on the disk.",
+            "An order; answered when it is on the disk. With an id of its own (order), sent again, it is one.",
             body=named("Order"),
             answer=named("OrderTaken"),
             refusals=(400, 403, 404, 504),

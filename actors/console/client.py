@@ -55,9 +55,10 @@ class Client:
         """``cases``, ``sentences``."""
         return self._ask("POST", "/api/submit", 70.0, {"path": str(path), "partial": partial})
 
-    def order(self, kind: str, subject: str = "", argument: str = "") -> dict[str, Any]:
-        """``order``: its id; the ledger has it."""
-        return self._ask("POST", "/api/orders", 20.0, {"kind": kind, "subject": subject, "argument": argument})
+    def order(self, kind: str, subject: str = "", argument: str = "", name: str = "") -> dict[str, Any]:
+        """``order``: its id; the ledger has it. ``name``: the id that it shall have; sent again, it is one."""
+        body = {"kind": kind, "subject": subject, "argument": argument, "order": name}
+        return self._ask("POST", "/api/orders", 20.0, {key: value for key, value in body.items() if value})
 
     def _ask(self, method: str, where: str, limit_s: float, body: dict[str, Any] | None = None) -> dict[str, Any]:
         connection = _UnixConnection(self._socket, limit_s)

@@ -40,8 +40,8 @@ class Door:
     reload: Callable[[str], Future[SettingsReloaded]]
     submit: Callable[[str, bool, str], Future[FolderTaken]]
     """Path, partial, user."""
-    order: Callable[[str, str, str, str], Future[Written]]
-    """Kind, subject, argument, user; the answer comes when it is on the disk."""
+    order: Callable[[str, str, str, str, str], Future[Written]]
+    """Kind, subject, argument, user, and the order's id (empty: a new one); the answer comes when it is on the disk."""
     draw: Callable[[str, str, str], Future[Path]]
     """Case, name of a published RT Dose and hash of the publication; the path of a picture of it (PNG)."""
     clean: Callable[[str], str]

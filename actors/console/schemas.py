@@ -134,7 +134,7 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Order": made(
         {"kind": {"type": "string", "enum": sorted(map(str, OrderKind))}},
-        {"subject": TEXT, "argument": TEXT},
+        {"subject": TEXT, "argument": TEXT, "order": {"type": "string", "pattern": "^[a-z]+-[0-9a-f]{12,32}$"}},
     ),
     "OrderTaken": made({"order": TEXT, "kind": TEXT, "subject": TEXT, "argument": TEXT}),
     "Folder": made({"path": TEXT}, {"partial": FLAG}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from starlette.requests import Request
@@ -32,8 +33,9 @@ class Steering:
         """Answered when the order is on the disk; what came of it is in the case's history."""
         body = await json_body(request)
         kind, subject, argument = order_in(body)
+        name = id_in(body, kind)
         await self._door.books.ask(lambda reader: self._refuse_nobody(reader, kind, subject))
-        written = await within(ORDER_S, self._door.order(kind, subject, argument, user_of(request)))
+        written = await within(ORDER_S, self._door.order(kind, subject, argument, user_of(request), name))
         placed = {"order": written.request_id, "kind": kind, "subject": subject, "argument": argument}
         return answer_to(request, self._door, placed)
 
@@ -73,6 +75,16 @@ def order_in(body: dict[str, Any]) -> tuple[str, str, str]:
     kind, subject, argument = map(str, values)
     check_order(kind, subject, argument)
     return kind, subject, argument
+
+
+def id_in(body: dict[str, Any], kind: str) -> str:
+    """The id that a client gives its order, so that the same order sent again is one; empty: none. Raises MqiError."""
+    name = body.get("order", "")
+    if name and not (isinstance(name, str) and re.fullmatch(f"{re.escape(kind)}-[0-9a-f]{{12,32}}", name)):
+        raise MqiError(
+            Fault(f'The id of this order must be "{kind}-" and 12 to 32 digits 0-9a-f.', kind="order-malformed")
+        )
+    return str(name)
 
 
 def _is_path(text: str) -> bool:

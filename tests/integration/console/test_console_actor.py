@@ -91,6 +91,20 @@ def test_an_order_is_in_the_ledger_before_it_is_answered_and_then_told_on(around
 
 
 @pytest.mark.promise("P34")
+def test_an_order_has_the_id_that_its_client_gave_it(around: Around) -> None:
+    name = "pause-0123456789ab"
+    with around.console():
+        thread, found = in_background(lambda: Client(around.path).order("pause", name=name))
+        write = around.ledger.expect(Write)
+        assert write.records == (OrderCommand(name, "pause", "", "", USER),)
+        assert write.reply_to is not None
+        write.reply_to.tell(Written(write.request_id))
+        thread.join()
+        assert found[0]["order"] == name
+        assert around.orders.expect(OrderPlaced) == OrderPlaced(name)
+
+
+@pytest.mark.promise("P34")
 def test_an_order_that_the_disk_does_not_take_is_refused(around: Around) -> None:
     def order() -> str:
         with pytest.raises(MqiError) as caught:

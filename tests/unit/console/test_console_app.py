@@ -248,10 +248,16 @@ def test_an_order_is_answered_when_it_is_on_the_disk(inside: Inside) -> None:
     assert ask(inside, "POST", "/api/orders", json={"kind": "drain", "subject": "gpu1/0"}).status_code == 200
     assert ask(inside, "POST", "/api/orders", json={"kind": "pause"}).status_code == 200
     assert inside.calls == [
-        ("order", "priority", CASE, "-3", "operator"),
-        ("order", "drain", "gpu1/0", "", "operator"),
-        ("order", "pause", "", "", "operator"),
+        ("order", "priority", CASE, "-3", "operator", ""),
+        ("order", "drain", "gpu1/0", "", "operator", ""),
+        ("order", "pause", "", "", "operator", ""),
     ]
+
+
+@pytest.mark.promise("P34")
+def test_an_order_may_bear_an_id_of_the_clients_own(inside: Inside) -> None:
+    assert ask(inside, "POST", "/api/orders", json={"kind": "pause", "order": "pause-0123456789ab"}).status_code == 200
+    assert inside.calls == [("order", "pause", "", "", "operator", "pause-0123456789ab")]
 
 
 @pytest.mark.parametrize(
@@ -268,6 +274,9 @@ def test_an_order_is_answered_when_it_is_on_the_disk(inside: Inside) -> None:
         ({"kind": "retry", "subject": CASE, "argument": "three"}, 400),
         ({"kind": "hold", "subject": "x" * 5000}, 400),
         ({"kind": "hold", "subject": "a\nb"}, 400),
+        ({"kind": "hold", "subject": CASE, "order": "console-9-1"}, 400),
+        ({"kind": "hold", "subject": CASE, "order": "pause-0123456789ab"}, 400),
+        ({"kind": "hold", "subject": CASE, "order": 7}, 400),
         ({"kind": "hold", "subject": "gone"}, 404),
         ({"kind": "drain", "subject": "elsewhere/0"}, 404),
     ],
@@ -452,7 +461,7 @@ def test_with_a_token_everything_asks_for_it_and_an_order_bears_the_address(insi
     assert ask(inside, "GET", "/api/status", peer=FAR, token=TOKEN, headers=bearer).status_code == 200
     order = {"json": {"kind": "hold", "subject": CASE}}
     assert ask(inside, "POST", "/api/orders", peer=FAR, token=TOKEN, headers=bearer, **order).status_code == 200
-    assert inside.calls == [("order", "hold", CASE, "", "token at 10.1.2.3")]
+    assert inside.calls == [("order", "hold", CASE, "", "token at 10.1.2.3", "")]
 
 
 def test_browsers_are_bound_to_our_own_files(inside: Inside) -> None:
