@@ -18,7 +18,7 @@ from actors.ledger.commit import Committed, DiskRefusedError, SupersededError, c
 from actors.ledger.damage import damage_named
 from actors.ledger.narration import narrate
 from actors.ledger.pace import Pace
-from actors.ledger.pruning import LEAST_DAYS, prune_events
+from actors.ledger.pruning import LEAST_DAYS, doubt_of_clock, prune_events
 from actors.ledger.reads import Query, answer
 from actors.ledger.store import open_store
 from actors.supervision import Actor, Context, TaskFailed, TaskScope
@@ -270,19 +270,25 @@ class Ledger(Actor):
 
     def _prune(self, message: _PruneDue | PruneNow) -> None:
         """A part of it; the rest after a pause. What cannot be written now goes another day."""
-        gone = 0
-        if self._keep is not None:
-            with damage_named(self._path, self._backups):
-                try:
-                    gone = prune_events(self._open(), self._clock() - self._keep, PRUNE_ROWS)
-                except sqlite3.OperationalError as error:
-                    self.log.info(f"old history is not removed now: {error}")
+        gone = self._prune_part(self._keep) if self._keep is not None else 0
         if gone:
             self.log.info(f"{gone} lines of the history were older than is kept, and are gone")
         if gone == PRUNE_ROWS:
             self.after(PRUNE_PAUSE_S, message)
         elif isinstance(message, _PruneDue):
             self.after(message.again_s, message)
+
+    def _prune_part(self, keep: timedelta) -> int:
+        now = self._clock()
+        with damage_named(self._path, self._backups):
+            try:
+                if doubt := doubt_of_clock(self._open(), now):
+                    self.log.warning(f"no old history is removed: {doubt}; if the clock is wrong, set it right")
+                    return 0
+                return prune_events(self._open(), now - keep, PRUNE_ROWS, self._owner)
+            except (sqlite3.OperationalError, SupersededError) as error:
+                self.log.info(f"old history is not removed now: {error}")
+        return 0
 
     # --- backups ---
 

@@ -66,7 +66,7 @@ def commit(
     try:
         database.execute("BEGIN IMMEDIATE")
         if owner is not None:
-            _own(database, *owner)
+            own(database, *owner)
         outcomes = [_one(database, write, now, at) for write in writes]
         with effect("ledger.commit"):
             database.execute("COMMIT")
@@ -85,8 +85,9 @@ def commit(
     )
 
 
-def _own(database: sqlite3.Connection, writer: str, epoch: int) -> None:
-    """The file's own fence is asked of the file: whoever is superseded holds an old picture of all fences."""
+def own(database: sqlite3.Connection, writer: str, epoch: int) -> None:
+    """In a transaction: this incarnation writes the file from now on. The file itself is asked for its fence: whoever
+    is superseded holds an old picture of all fences. Raises SupersededError."""
     row = database.execute(q.FENCE_OF, {"writer": writer}).fetchone()
     standing = int(row[0]) if row is not None else 0
     if standing > epoch:

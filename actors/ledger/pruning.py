@@ -6,11 +6,12 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from actors.crash_points import effect
 from actors.ledger import queries as q
 from actors.ledger.codec import list_json, time_text
+from actors.ledger.commit import own
 from actors.ledger.facts import AT_ONCE
 
 _OLD = (
@@ -39,8 +40,13 @@ ADD_TALLY = (
 DROP_EVENTS = "DELETE FROM events WHERE number IN (SELECT value FROM json_each(:numbers))"
 """Remove these lines (JSON list of numbers); only those older than meta.history_since can go."""
 
+NEWEST_EVENT = "SELECT at FROM events WHERE at <= :upto ORDER BY number DESC LIMIT 1"
+"""When the last thing up to a time happened; found from the end, for times have no index."""
+
 LEAST_DAYS = 30.0
 """Younger history never goes: whoever counts it as it grows has long read it."""
+AHEAD_DAYS = 2.0
+"""A clock that is further ahead of the history than that may have jumped."""
 SINCE = "history_since"
 """Key of what is removed before, in the ledger's ``meta``."""
 OTHER = "other"
@@ -55,14 +61,38 @@ def old_events(database: sqlite3.Connection, before: datetime) -> tuple[int, str
     return int(number), str(oldest)
 
 
-def prune_events(database: sqlite3.Connection, before: datetime, limit: int) -> int:
+def doubt_of_clock(database: sqlite3.Connection, now: datetime) -> str:
+    """Why the history may be younger than it seems ``now``, in one sentence; empty: it reaches up to the clock.
+
+    A clock that jumps ahead makes everything old at once. What is written after the jump bears its time, and proves
+    nothing for a while: something must also have happened in the weeks before.
+    """
+    newest, earlier = (_newest(database, upto) for upto in (now, now - timedelta(days=AHEAD_DAYS)))
+    if newest and newest < time_text(now - timedelta(days=AHEAD_DAYS)):
+        return f"the clock says {time_text(now)}, but nothing has happened since {newest}"
+    if earlier and earlier < time_text(now - timedelta(days=LEAST_DAYS)):
+        return f"the clock says {time_text(now)}, but before the last {AHEAD_DAYS:g} days nothing since {earlier}"
+    return ""
+
+
+def _newest(database: sqlite3.Connection, upto: datetime) -> str:
+    row = database.execute(NEWEST_EVENT, {"upto": time_text(upto)}).fetchone()
+    return "" if row is None else str(row[0])
+
+
+def prune_events(
+    database: sqlite3.Connection, before: datetime, limit: int, owner: tuple[str, int] | None = None
+) -> int:
     """Remove at most ``limit`` lines older than ``before`` that nothing needs, in one commit; how many went.
 
-    database: in autocommit mode. Raises sqlite3.Error, and then nothing has gone.
+    database: in autocommit mode. owner: who writes this file, path and epoch. Raises sqlite3.Error, and
+    SupersededError where a later incarnation writes the file; then nothing has gone.
     """
     at = time_text(before)
     database.execute("BEGIN IMMEDIATE")
     try:
+        if owner is not None:
+            own(database, *owner)
         rows = database.execute(OLD_EVENTS, {"before": at, "limit": limit}).fetchall()
         counted = Counter(((number - 1) // AT_ONCE, counted_as(what, detail)) for number, what, detail in rows)
         if rows:

@@ -33,18 +33,54 @@ def test_on_its_schedule_and_by_order(tmp_path: Path, monkeypatch: pytest.Monkey
             return [event.what for event in Reader(path).events("")]
 
         note(*(f"old {n}" for n in range(12)))
-        clock[0] += timedelta(days=DAYS + 1)
-        note("new")
+
+        def pass_days(text: str) -> list[str]:
+            """Until all that was is old; what happens meanwhile, for the clock went on all the time."""
+            clock[0] += timedelta(days=DAYS + 1 - 10)
+            note(f"before {text}")
+            clock[0] += timedelta(days=10)
+            note(text)
+            return [f"before {text}", text]
+
+        young = pass_days("new")
         timers.advance(PRUNE_FIRST_S)
-        wait_until(lambda: len(left()) <= 8)
-        wait_until(lambda: timers.advance(PRUNE_PAUSE_S) or left() == ["new"])
-        clock[0] += timedelta(days=DAYS + 1)
-        note("newer")
+        wait_until(lambda: len(left()) <= 9)
+        wait_until(lambda: timers.advance(PRUNE_PAUSE_S) or left() == young)
+        young = pass_days("newer")
         ledger.tell(PruneNow())
-        wait_until(lambda: left() == ["newer"])
-        clock[0] += timedelta(days=DAYS + 1)
-        note("newest")
-        wait_until(lambda: timers.advance(PRUNE_AGAIN_S) or left() == ["newest"])
+        wait_until(lambda: left() == young)
+        young = pass_days("newest")
+        wait_until(lambda: timers.advance(PRUNE_AGAIN_S) or left() == young)
+
+
+@pytest.mark.promise("P21")
+def test_a_clock_that_jumps_ahead_makes_nothing_old(tmp_path: Path, log_lines: list[str]) -> None:
+    path, clock = tmp_path / "ledger.sqlite", [NOW]
+    with running(
+        Ledger,
+        name="ledger",
+        path=path,
+        backups=tmp_path / "b",
+        backup_hours=0.0,
+        events_days=DAYS,
+        clock=lambda: clock[0],
+    ) as ledger:
+        probe = Probe()
+
+        def prune_after(text: str) -> None:
+            """The write behind the order is acknowledged when that is carried out."""
+            ledger.tell(PruneNow())
+            ledger.tell(Write(text, probe, "test", 1, (NoteEvent("", text),)))
+            probe.expect(Written)
+
+        prune_after("first")
+        prune_after("second")
+        clock[0] += timedelta(days=4000)
+        prune_after("after the jump")
+        prune_after("later")
+        prune_after("last")
+    assert [event.what for event in Reader(path).events("")] == ["first", "second", "after the jump", "later", "last"]
+    assert sum("no old history is removed: the clock says 2037-" in line for line in log_lines) == 3
 
 
 def test_kept_for_ever_where_that_is_wanted(tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ EXCEPTIONS = {
     "ledger/backups.py:restore": "a ledger that has no name yet; backup.rename gives it one",
     "ledger/commit.py:probe_room": "a row that is taken back; what is left of it says nothing to anybody",
     "ledger/commit.py:_one": WITHIN + "ledger.commit, in its transaction",
-    "ledger/commit.py:_own": WITHIN + "ledger.commit, in its transaction",
+    "ledger/commit.py:own": WITHIN + "ledger.commit, in its transaction",
     "ledger/migrations.py:create_schema": "a ledger that has no name yet; ledger.create gives it one",
     "ledger/migrations.py:migrate": WITHIN + "migration.commit, in its transaction",
     "ledger/pruning.py:prune_events": WITHIN + "ledger.commit, in its transaction",

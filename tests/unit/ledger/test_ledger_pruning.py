@@ -6,14 +6,15 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from actors.ledger.codec import time_text
+from actors.ledger.commit import SupersededError, own
 from actors.ledger.facts import AT_ONCE, Known, read_facts
-from actors.ledger.pruning import counted_as, old_events, prune_events
+from actors.ledger.pruning import counted_as, doubt_of_clock, old_events, prune_events
 from actors.monitor.history import Tally, tally_of
 from messages.ledger import (
     ClearAlarm,
@@ -154,6 +155,35 @@ def test_young_history_cannot_be_removed_whoever_tries(database: sqlite3.Connect
         database.execute("DELETE FROM events WHERE at >= ?", (time_text(BEFORE),))
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
         database.execute("UPDATE events SET what = ''")
+
+
+@pytest.mark.promise("P21")
+def test_a_clock_that_is_ahead_of_the_history_is_doubted(database: sqlite3.Connection) -> None:
+    def happens(when: datetime) -> None:
+        at(database, when, NoteEvent("", "something"))
+
+    day = timedelta(days=1)
+    assert doubt_of_clock(database, LATELY) == "", "nothing has happened yet, and nothing can go"
+    happens(LATELY)
+    assert doubt_of_clock(database, LATELY + 1.9 * day) == ""
+    assert doubt_of_clock(database, LATELY + 2.1 * day).endswith("nothing has happened since " + time_text(LATELY))
+    jumped = LATELY + 4000 * day
+    happens(jumped)
+    assert "nothing since 2026-03-02" in doubt_of_clock(database, jumped), "what bears the jumped time is no proof"
+    assert "nothing since 2026-03-02" in doubt_of_clock(database, jumped + 1.9 * day)
+    happens(jumped + 2.1 * day)
+    assert doubt_of_clock(database, jumped + 2.1 * day) == "", "nobody has set it right: so it is"
+
+
+def test_a_predecessor_that_was_given_up_for_dead_removes_nothing(database: sqlite3.Connection) -> None:
+    old_life(database)
+    before = whats(database)
+    own(database, "ledger", 2)
+    with pytest.raises(SupersededError):
+        prune_events(database, BEFORE, 1000, ("ledger", 1))
+    assert whats(database) == before
+    assert not database.in_transaction
+    assert prune_events(database, BEFORE, 1000, ("ledger", 2)) > 0
 
 
 def test_what_fails_on_its_way_has_removed_nothing(database: sqlite3.Connection) -> None:
