@@ -256,8 +256,7 @@ class SlurmControl(Actor):
             self._begin(self._full, done.fault)
         elif not done.shell_lost:
             self._begin(self._doubt, done.fault)
-            self._hear(done.fault.what)
-            self._watch.ask_again()
+            self._watch.ask_again()  # whether Slurm is silent, its queue tells: one unclear answer is no silence
         elif self._cluster is not None:
             self._cluster.shell.cut()  # its own task sees it, and tells
 

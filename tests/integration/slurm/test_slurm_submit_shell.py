@@ -115,12 +115,14 @@ def test_a_slurm_that_answers_but_takes_nothing_is_not_stormed(site: Site, tmp_p
     site.command(
         "sbatch", f"date +%s.%N >>{asked}; echo 'sbatch: error: Unable to contact slurm controller' >&2; exit 1"
     )
-    with slurm_host(site.workspace) as host:
+    monitor = Probe("monitor")
+    with slurm_host(site.workspace, monitor=monitor) as host:
         host.control.tell(LaunchJob("a", host.probe, host.job("c/1/1", "true")))
         wait_until(lambda: len(asked.read_text().split()) >= 3, 40, "it is asked again")
     first, second, third = map(float, asked.read_text().split()[:3])
     assert second - first >= 0.9
     assert third - second >= 1.9
+    assert {seen.state for seen in monitor.all(HostObserved)} == {HostState.UP}, "its queue answers: it is not silent"
 
 
 def test_a_run_for_which_the_queue_has_no_room_waits_and_nothing_else_does(site: Site, tmp_path: Path) -> None:
