@@ -14,24 +14,33 @@ from actors.crash_points import effect
 
 FOLDER = "report"
 NAME = "manifest.json"
+RESULT_NAME = "manifest.json"
+"""Of the result's own manifest, beside the report's folder."""
 FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Existing:
-    """A report that is there, and whole."""
+    """A report that is there, whole, and of the result that it lies in."""
 
     verdict: str
     sentence: str
     manifest_sha256: str
 
 
-def existing_report(result: Path) -> Existing | None:
-    """The report of a result, if every file of it is what its manifest says; None otherwise, or where there is none."""
+def existing_report(result: Path, result_sha256: str = "") -> Existing | None:
+    """The report of a result, if every file of it is what its manifest says and it is of this very result.
+
+    None otherwise, or where there is none. result_sha256: of the result's manifest, known from elsewhere; empty:
+    nothing is known.
+    """
     folder = result / FOLDER
     try:
         content = (folder / NAME).read_bytes()
         manifest = json.loads(content)
+        own = hashlib.sha256((result / RESULT_NAME).read_bytes()).hexdigest()
+        if manifest["result_manifest_sha256"] != own or result_sha256 not in ("", own):
+            return None
         for name, sha256 in manifest["files"].items():
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha256:
                 return None
@@ -45,7 +54,7 @@ def write_report(
 ) -> str:
     """Write all files and the manifest, fsync, rename; the manifest's SHA-256. OSError; then nothing has appeared.
 
-    A report that is there but not whole is put aside under a name of its own, never overwritten.
+    A report that is there but not whole, or of another result, is put aside under a name of its own, never overwritten.
     """
     manifest = {
         "format": FORMAT,

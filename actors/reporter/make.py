@@ -19,12 +19,12 @@ from actors.reporter.sections import comparison_section, delivery_sections, dose
 
 
 def make_report(order: MakeReport) -> MadeReport:
-    """Write ``<result>/report/``, whole or not at all; one that is there already and whole is accepted as it is.
+    """Write ``<result>/report/``, whole or not at all; one of this result that is there already is accepted as it is.
 
     MqiError where the result cannot be read or was changed; OSError where the disk does not take it.
     """
     folder = Path(order.result)
-    if (found := existing_report(folder)) is not None:
+    if (found := existing_report(folder, order.result_sha256)) is not None:
         return MadeReport(str(folder / FOLDER), found.verdict, found.sentence, found.manifest_sha256)
     published = read_published(folder, order.result_sha256)
     findings = findings_of(published, gather(published, Path(order.case_folder), order.rules), order.rules)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -14,6 +15,7 @@ import pytest
 from published_cases import PublishedCase, in_ct, publish
 
 from actors.demo.recipe import CaseRecipe
+from actors.reporter.folder import existing_report, write_report
 from actors.reporter.make import make_report
 from actors.reporter.order import MadeReport, MakeReport, NoReport
 from actors.reporter.process import run_process
@@ -78,6 +80,34 @@ def test_a_report_that_is_there_is_left_as_it_is_and_a_damaged_one_is_put_aside(
     for left in aside.iterdir():
         left.unlink()
     aside.rmdir()
+
+
+@pytest.mark.promise("P9")
+def test_the_whole_report_of_another_result_is_put_aside_and_made_anew(tmp_path: Path) -> None:
+    """As it lies there after a result was moved away and its case computed again."""
+    result, other = tmp_path / "case", "cd" * 32
+    result.mkdir()
+    own = hashlib.sha256(b"{}").hexdigest()
+    (result / "manifest.json").write_bytes(b"{}")
+    write_report(result, {"report.json": b"1"}, "case", verdict="pass", sentence="old", result_sha256=other)
+    assert existing_report(result) is None
+    write_report(result, {"report.json": b"2"}, "case", verdict="fail", sentence="new", result_sha256=own)
+    for known in ("", own):
+        found = existing_report(result, known)
+        assert found is not None
+        assert (found.verdict, found.sentence) == ("fail", "new")
+    assert existing_report(result, other) is None
+    assert (result / "report.damaged-1" / "report.json").read_bytes() == b"1"
+    (result / "manifest.json").unlink()
+    assert existing_report(result) is None
+
+
+def test_a_result_that_the_ledger_does_not_know_keeps_no_report(case: PublishedCase) -> None:
+    """The report that is there does not hide that the result is not the one that was published."""
+    make_report(order_of(case))
+    none = run_process(Scope(), replace(order_of(case), result_sha256="cd" * 32))
+    assert isinstance(none, NoReport)
+    assert none.kind == "result-changed"
 
 
 @pytest.mark.promise("P25")
