@@ -50,6 +50,7 @@ AHEAD_DAYS = 2.0
 SINCE = "history_since"
 """Key of what is removed before, in the ledger's ``meta``."""
 OTHER = "other"
+_ENDLESS = ("case: priority", "case: superseded")
 _PLAIN = re.compile(r"case: .+|beam \d+(?: attempt \d+)?: .+|host \S+: .+")
 _ALARM = re.compile(r"alarm ([\w-]+)(?::.*)?: raised", re.DOTALL)
 _ORDER = re.compile(r"order: (\w+)(?!.*: settled$)", re.DOTALL)
@@ -117,7 +118,7 @@ def counted_as(what: str, detail: str) -> str:
         return f"alarm {found[1]}: raised"
     if found := _ORDER.match(what):
         return f"order: {found[1]}"
-    return what if _PLAIN.fullmatch(what) and not what.startswith("case: priority") else OTHER
+    return what if _PLAIN.fullmatch(what) and not what.startswith(_ENDLESS) else OTHER
 
 
 def _verdict(detail: str) -> str:
