@@ -53,8 +53,13 @@ run_facts() { # run number $1 in directory $2, as far as files tell; the log is 
     return 0
 }
 
-lock_of() { # whether anybody holds the lock of run $1, where the file system has locks that are seen from here
+lock_of() { # "held", "free" or "unknown": the lock of run $1; free is believed only on the host where it began
     probe "$1/claim/lock"
+    if [ "$lock" = free ]; then
+        line= && { IFS= read -r line <"$1/claim/started.json"; } 2>/dev/null
+        read -r boot </proc/sys/kernel/random/boot_id
+        case $line in *'"lock": "none"'*) lock=unknown ;; *"\"boot_id\": \"$boot\""*) ;; *) lock=unknown ;; esac
+    fi
     echo "lock $lock"
 }
 

@@ -113,7 +113,8 @@ class SlurmControl(Actor):
         self._subscribers: dict[str, Mailbox] = {monitor.id: monitor}
         self._last: HostObserved | None = None
         self._seen = Standing()
-        self._watch = Watch(workspace, pace or Pace(), patience or Patience())
+        self._patience = patience or Patience()
+        self._watch = Watch(workspace, pace or Pace(), self._patience)
         self._waits = Waits()
         self._waiting = WaitingOrders[Task]()
         self._busy = 0
@@ -224,7 +225,7 @@ class SlurmControl(Actor):
         """Removals need no Slurm; everything else waits until it answers."""
         while self._cluster is not None and self._busy < AT_ONCE and (order := self._ready()) is not None:
             self._busy += 1
-            self.task(_name(order), functools.partial(_carry, order, self._cluster, self._options))
+            self.task(_name(order), functools.partial(_carry, order, self._cluster, self._options, self._patience))
 
     def _ready(self) -> Task | None:
         def ready(order: Task) -> bool:
@@ -349,8 +350,10 @@ def _submits(order: Task) -> bool:
     return isinstance(order, LaunchJob)
 
 
-def _carry(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Steered | Undone:
-    return carry_out(order, replace(cluster, cancelled=lambda: scope.cancelled), options, scope)
+def _carry(
+    order: Task, cluster: Cluster, options: SlurmOptions, patience: Patience, scope: TaskScope
+) -> Answer | Steered | Undone:
+    return carry_out(order, replace(cluster, cancelled=lambda: scope.cancelled), options, patience, scope)
 
 
 def _ask(cluster: Cluster, _scope: TaskScope) -> Standing:

@@ -14,7 +14,7 @@ from actors.slurm.cluster import Cluster
 from actors.slurm.options import job_name
 from actors.slurm.queue import Queue, QueuedJob, read_queue
 from actors.slurm.submitting import Unclear
-from actors.slurm.verdict import RunFiles, files_of
+from actors.slurm.verdict import Patience, RunFiles, files_of
 from actors.supervision import Backoff
 from messages.faults import Blame, Fault
 
@@ -29,14 +29,17 @@ _POLL = Backoff(min_s=0.3, max_s=3.0, jitter=0.0)
 class Ending:
     """One order to end a run: the wrapper is asked first, Slurm ends it after the grace."""
 
-    def __init__(self, cluster: Cluster, run_dir: str, key: str, grace_s: float = _GRACE_S) -> None:
+    def __init__(self, cluster: Cluster, run_dir: str, key: str, patience: Patience, grace_s: float = _GRACE_S) -> None:
         self._cluster = cluster
         self._run_dir = run_dir
         self._key = key
         self._name = job_name(key, cluster.workspace)
+        self._patience = patience
         self._grace_s = grace_s
         self._begun = time.monotonic()
         self._asked = ""
+        self._absent_since: float | None = None
+        """Slurm has answered without its job from then on."""
 
     def run(self, wait: Callable[[float], bool]) -> str:
         """Evidence that it is over. Raises MqiError (``kill-failed``, or the shell's), Unclear.
@@ -45,7 +48,7 @@ class Ending:
         """
         for looks in itertools.count():
             files, job = self._look()
-            if evidence := _proof(files, job):
+            if evidence := proof(files, job, forgotten=self._is_forgotten(job)):
                 return evidence
             if time.monotonic() - self._begun > GIVE_UP_AFTER_S:
                 raise self._failed(job)
@@ -62,6 +65,12 @@ class Ending:
             what = f"Whether run {self._key} is ended is not known: Slurm does not answer ({heard.fault})."
             raise Unclear(Fault(what, remedy="It is asked again.", blame=Blame.HOST, kind="slurm-silent"))
         return files_of(dict(answer)), heard.jobs.get(self._name)
+
+    def _is_forgotten(self, job: QueuedJob | None) -> bool:
+        """Every answer for long enough was without its job."""
+        now = time.monotonic()
+        self._absent_since = None if job is not None else self._absent_since or now
+        return self._absent_since is not None and now - self._absent_since >= self._patience.forgotten_s
 
     def _push(self, job: QueuedJob | None) -> None:
         """Each word once, besides the claim, which is taken each time until it is ours."""
@@ -87,8 +96,12 @@ class Ending:
         )
 
 
-def _proof(files: RunFiles, job: QueuedJob | None) -> str:
-    """Why nothing of it runs or will; empty: that is not certain. Pure."""
+def proof(files: RunFiles, job: QueuedJob | None, *, forgotten: bool) -> str:
+    """Why nothing of it runs or will; empty: that is not certain. Pure.
+
+    ``forgotten``: Slurm has not had its job for so long that a node on which it ran has given it up as well. One answer
+    without a job that has begun proves nothing: a controller that lost its state answers so while the run goes on.
+    """
     if files.claim == "unknown":
         return ""
     begun = files.claim == "made" and files.started
@@ -96,7 +109,8 @@ def _proof(files: RunFiles, job: QueuedJob | None) -> str:
         return ""
     told = f"Slurm job {job.number}: {job.told}" if job is not None else "Slurm has no job of it"
     if begun:
-        return "" if files.locked else f"No process of the run is left. {told}."
+        certain = not files.locked and (job is not None or files.lock == "free" or forgotten)
+        return f"No process of the run is left. {told}." if certain else ""
     if not files.folder and job is None:
         return f"{told}, and it has no run directory."
     return f"{told}, and its claim keeps it from beginning." if files.void else ""

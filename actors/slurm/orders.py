@@ -16,6 +16,7 @@ from actors.slurm.options import SlurmOptions
 from actors.slurm.shell import ShellError
 from actors.slurm.steering import steer
 from actors.slurm.submitting import Full, Unclear, submit
+from actors.slurm.verdict import Patience
 from actors.supervision import TaskScope
 from messages.faults import Fault
 from messages.jobs import KillJob, LaunchJob, RemoveRuns, SteerCase
@@ -46,13 +47,15 @@ class Undone:
     """Slurm takes no more jobs for now; it answers."""
 
 
-def carry_out(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer | Steered | Undone:
+def carry_out(
+    order: Task, cluster: Cluster, options: SlurmOptions, patience: Patience, scope: TaskScope
+) -> Answer | Steered | Undone:
     """Blocks. Anything but an MqiError is a fault of ours and goes up: a restarted control is asked again."""
     try:
         if isinstance(order, SteerCase):
             steer(order, cluster)
             return Steered(order)
-        return _answer(order, cluster, options, scope)
+        return _answer(order, cluster, options, patience, scope)
     except Unclear as doubt:
         return Undone(order, doubt.fault, shell_lost=False)
     except Full as full:
@@ -61,13 +64,13 @@ def carry_out(order: Task, cluster: Cluster, options: SlurmOptions, scope: TaskS
         return Undone(order, lost.fault, shell_lost=True)
 
 
-def _answer(order: Order, cluster: Cluster, options: SlurmOptions, scope: TaskScope) -> Answer:
+def _answer(order: Order, cluster: Cluster, options: SlurmOptions, patience: Patience, scope: TaskScope) -> Answer:
     try:
         match order:
             case LaunchJob():
                 return _launch(order, cluster, options)
             case KillJob():
-                return _kill(order, cluster, scope)
+                return _kill(order, cluster, patience, scope)
             case RemoveRuns():
                 return _remove(order, cluster)
     except ShellError:
@@ -82,8 +85,8 @@ def _launch(order: LaunchJob, cluster: Cluster, options: SlurmOptions) -> Answer
     return launched(order, evidence)
 
 
-def _kill(order: KillJob, cluster: Cluster, scope: TaskScope) -> Answer:
-    return gone(order, Ending(cluster, below(cluster.workspace, order.run_dir), order.key).run(scope.wait))
+def _kill(order: KillJob, cluster: Cluster, patience: Patience, scope: TaskScope) -> Answer:
+    return gone(order, Ending(cluster, below(cluster.workspace, order.run_dir), order.key, patience).run(scope.wait))
 
 
 def _remove(order: RemoveRuns, cluster: Cluster) -> Answer:

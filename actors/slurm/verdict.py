@@ -39,10 +39,16 @@ class RunFiles:
     void: bool = False
     restarts: int | None = None
     """How often Slurm had started the job again when the claim was made; None: not told."""
-    locked: bool = False
-    """Its lock was asked for and is held: some process of it lives, whatever Slurm says."""
+    lock: str = "unknown"
+    """``held``: some process of it lives, whatever Slurm says. ``free``: none does, for it began on the very host that
+    is asked. ``unknown``: not asked, or free where a lock that another node holds may not be seen."""
     submitted: str = ""
     """Number of the job; empty: sbatch has not told it."""
+
+    @property
+    def locked(self) -> bool:
+        """Some process of it lives."""
+        return self.lock == "held"
 
     @property
     def forgone(self) -> bool:
@@ -77,7 +83,7 @@ def files_of(lines: Mapping[str, str]) -> RunFiles:
         exit_text=lines.get("exit"),
         void="void" in lines,
         restarts=int(words[1]) if len(words) == 2 and words[1].isdecimal() else None,
-        locked=lines.get("lock") == "held",
+        lock=lines.get("lock", "unknown"),
         submitted=lines.get("submitted", "").strip(),
     )
 

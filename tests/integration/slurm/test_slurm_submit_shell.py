@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from pathlib import Path
 
@@ -140,3 +141,22 @@ def test_a_run_for_which_the_queue_has_no_room_waits_and_nothing_else_does(site:
         assert host.probe.expect(JobLaunched, 30).evidence == "Slurm job 7"
     states = [seen.state for seen in monitor.all(HostObserved)]
     assert states.count(HostState.SUSPENDED) == 0, "Slurm answers"
+
+
+@pytest.mark.promise("P28")
+def test_a_free_lock_is_believed_only_on_the_host_where_the_run_began(site: Site) -> None:
+    claim = site.run_dir / "claim"
+    claim.mkdir(parents=True)
+    (claim / "lock").touch()
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+    def lock(started: str) -> str:
+        (claim / "started.json").write_text(started)
+        return dict(Cluster(LocalShell(), str(site.workspace)).call("lock_of", str(site.run_dir)))["lock"]
+
+    assert lock(f'{{"boot_id": "{boot}", "lock": "flock"}}\n') == "free"
+    assert lock(f'{{"boot_id": "{boot}", "lock": "none"}}\n') == "unknown"
+    assert lock('{"boot_id": "of another node", "lock": "flock"}\n') == "unknown"
+    with (claim / "lock").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert lock('{"boot_id": "of another node", "lock": "flock"}\n') == "held"

@@ -114,7 +114,7 @@ def test_a_void_that_came_too_late_does_not_shorten_the_wait_for_exit_json() -> 
 @pytest.mark.promise("P28")
 def test_processes_that_hold_the_lock_are_never_gone() -> None:
     for what in (job("FAILED"), None):
-        said = found(replace(BEGUN, locked=True), what, lost_s=1e6)
+        said = found(replace(BEGUN, lock="held"), what, lost_s=1e6)
         assert (said.observation, said.gone) == (Observation.RUNNING, False)
 
 
@@ -139,7 +139,7 @@ def test_a_broken_or_foreign_exit_json_proves_nothing(text: str) -> None:
 
 def test_files_are_read_from_the_answer() -> None:
     told = {"claim": "made", "started": "{}", "slurm": "7 2", "submitted": "7", "lock": "held", "exit": "x"}
-    assert files_of(told) == RunFiles("made", True, True, "x", False, 2, True, "7")
+    assert files_of(told) == RunFiles("made", True, True, "x", False, 2, "held", "7")
     assert files_of({}) == RunFiles("unknown")
     assert files_of({"claim": "absent"}).folder is False
     assert files_of({"claim": "made", "slurm": "7"}).restarts is None

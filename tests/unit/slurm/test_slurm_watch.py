@@ -40,7 +40,9 @@ class Answers:
     def spent(self) -> bool:
         return not self._answers
 
-    def run(self, script: str, *, timeout_s: float, cancel: Callable[[], bool], prelude: str = "") -> Said:
+    def run(
+        self, script: str, *, timeout_s: float, cancel: Callable[[], bool] = lambda: False, prelude: str = ""
+    ) -> Said:
         del timeout_s, cancel, prelude
         self.asked.append(script)
         answer = self._answers.pop(0)
