@@ -237,10 +237,10 @@ def tail(conf: Path | None, case: str | None, *, follow: bool, lines: int, engin
     if engine is not None and not name:
         raise CommandError(ExitCode.USAGE, "--engine needs a case.", "", "mqi-actors tail CASE --engine BEAM")
     if engine is not None:
-        path = tailing.engine_log(site, name, engine)
+        path, opened = tailing.engine_log(site, name, engine)
     else:
-        path = log_dir / "cases" / f"{name}.log" if name else log_dir / "operators.log"
-    _copy(tailing.follow(path, lines) if follow else iter(tailing.last_lines(path, lines)))
+        path, opened = log_dir / "cases" / f"{name}.log" if name else log_dir / "operators.log", tailing.plainly
+    _copy(tailing.follow(path, lines, opened) if follow else iter(tailing.last_lines(path, lines, opened)))
 
 
 def _copy(pieces: Iterator[bytes]) -> None:

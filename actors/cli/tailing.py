@@ -8,21 +8,30 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 from actors.cli.failures import CommandError, ExitCode
 from actors.cli.site import Site
-from messages.ledger import AttemptRow
+from actors.jobs.engine_logs import open_log, places
 
 POLL_S = 0.2
 _BLOCK = 65536
 
 
-def last_lines(path: Path, count: int) -> list[bytes]:
+Opener = Callable[[Path], BinaryIO]
+
+
+def plainly(path: Path) -> BinaryIO:
+    """For files that only we can have put there. Raises OSError."""
+    return path.open("rb")
+
+
+def last_lines(path: Path, count: int, opened: Opener = plainly) -> list[bytes]:
     """The last ``count`` lines of a file, without reading all of it; none where there is no file."""
     try:
-        file = path.open("rb")
+        file = opened(path)
     except FileNotFoundError:
         return []
     with file:
@@ -35,12 +44,14 @@ def last_lines(path: Path, count: int) -> list[bytes]:
     return data.splitlines(keepends=True)[-count:] if count else []
 
 
-def follow(path: Path, lines: int, *, on: Callable[[], bool] = lambda: True) -> Iterator[bytes]:
+def follow(
+    path: Path, lines: int, opened: Opener = plainly, *, on: Callable[[], bool] = lambda: True
+) -> Iterator[bytes]:
     """The last ``lines`` lines, and then all that is written, by that name, until ``on`` says no."""
     file: BinaryIO | None = None
     try:
         if path.exists():
-            file = path.open("rb")
+            file = opened(path)
             yield from _seek_last(file, lines)
         while on():
             if file is not None and (data := file.read(_BLOCK)):
@@ -50,7 +61,7 @@ def follow(path: Path, lines: int, *, on: Callable[[], bool] = lambda: True) -> 
                 if file is not None:
                     yield from iter(file.read, b"")
                     file.close()
-                file = path.open("rb")
+                file = opened(path)
             else:
                 time.sleep(POLL_S)
     finally:
@@ -102,22 +113,25 @@ def _keep(found: deque[dict[str, object]], line: bytes, case: str) -> None:
         found.append(event)
 
 
-def engine_log(site: Site, case: str, beam: int) -> Path:
-    """Where the engine's log of a beam's latest attempt is now: on the host while it runs, then where it was put."""
+def daemon_user(site: Site) -> int:
+    """The user whose daemon it is, who need not be the one that asks. Raises OSError."""
+    return site.settings.ledger_path.stat().st_uid
+
+
+def engine_log(site: Site, case: str, beam: int) -> tuple[Path, Opener]:
+    """Where the engine's log of a beam's latest attempt is now, and how it is opened.
+
+    On the host while it runs, then where it was put.
+    """
     attempts = [attempt for attempt in site.reader.attempts(case) if attempt.beam == beam]
     if not attempts:
         known = sorted(row.number for row in site.case(case).beams)
         remedy = f"Beams of this case: {', '.join(map(str, known)) or 'none yet'}."
         raise CommandError(ExitCode.NOT_FOUND, f"Beam {beam} of {case} has not run yet.", "", remedy, "no-engine-log")
-    for place in _places(site, attempts[-1]):
-        if place.is_file():
-            return place
-    where = ", ".join(str(place) for place in _places(site, attempts[-1]))
+    there = list(places(attempts[-1], site.settings.results.dir))
+    for place, ours in there:
+        opened = partial(open_log, owner=daemon_user(site) if ours else None)
+        with contextlib.suppress(OSError), opened(place):
+            return place, opened
+    where = ", ".join(str(place) for place, _ in there)
     raise CommandError(ExitCode.NOT_FOUND, f"The engine of beam {beam} has no log (yet).", where, kind="no-engine-log")
-
-
-def _places(site: Site, attempt: AttemptRow) -> Iterator[Path]:
-    yield Path(attempt.run_dir) / "engine.log"
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        yield Path(json.loads(attempt.request)["output_dir"]) / "engine.log"
-    yield site.settings.results.dir / attempt.case / f"engine_{attempt.beam}.log"

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from actors.console.asking import NotFoundError
+from actors.jobs.engine_logs import open_log, places
 from messages.ledger import AttemptRow, CaseRow
 from messages.states import OPEN_ATTEMPTS
 
@@ -34,7 +33,7 @@ def read_engine_log(
         raise NotFoundError(f"Beam {beam} of {row.case} has not run yet.", f"Its beams: {known}.", "no-engine-log")
     latest = tries[-1]
     for place, ours in places(latest, results):
-        with suppress(OSError), open_log(place, ours=ours) as file:
+        with suppress(OSError), open_log(place, os.getuid() if ours else None) as file:
             growing = latest.state in OPEN_ATTEMPTS
             return {**_part(file, offset, growing=growing), "attempt": latest.attempt, "growing": growing}
     raise NotFoundError(
@@ -42,29 +41,6 @@ def read_engine_log(
         f"While it runs it lies at {latest.host}:{latest.run_dir}/engine.log.",
         "no-engine-log",
     )
-
-
-def places(attempt: AttemptRow, results: Path) -> Iterator[tuple[Path, bool]]:
-    """Where the engine's log of an attempt may lie: in its run directory, where it was collected, with the result.
-
-    With it: only a file of this user counts. A run directory of another host need not be ours on this machine, and
-    whoever may make it here must not have us show a file of his choice.
-    """
-    yield Path(attempt.run_dir) / "engine.log", True
-    with suppress(ValueError, KeyError, TypeError):
-        yield Path(json.loads(attempt.request)["output_dir"]) / "engine.log", False
-    yield results / attempt.case / f"engine_{attempt.beam}.log", False
-
-
-def open_log(place: Path, *, ours: bool) -> BinaryIO:
-    """A log for reading. OSError for what is none: nothing, a link, no regular file, or (``ours``) a file of others."""
-    descriptor = os.open(place, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
-    file = open(descriptor, "rb")  # noqa: PTH123, SIM115 - a FIFO of that name must not hold us up
-    there = os.fstat(descriptor)
-    if not stat.S_ISREG(there.st_mode) or (ours and there.st_uid != os.getuid()):
-        file.close()
-        raise PermissionError(place)
-    return file
 
 
 def _part(file: BinaryIO, offset: int, *, growing: bool) -> dict[str, Any]:

@@ -196,9 +196,31 @@ def test_the_engines_log_is_found_where_it_was_put(site: DemoSite, tmp_path: Pat
         published = site.results / RUNNING / "engine_3.log"
         published.parent.mkdir(parents=True)
         published.write_text("done\n")
-        assert tailing.engine_log(there, RUNNING, 3) == published
+        assert tailing.engine_log(there, RUNNING, 3)[0] == published
     finally:
         kept.rename(place)
+
+
+def test_what_lies_where_the_engines_log_should_be_is_told_only_if_it_is_a_file_of_ours(
+    site: DemoSite, tmp_path: Path, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = site.workspace / RUNNING / "3" / "1" / "engine.log"
+    (site.results / RUNNING / "engine_3.log").unlink(missing_ok=True)
+    kept = place.rename(tmp_path / "engine.log")
+    try:
+        place.symlink_to(kept)
+        assert call("tail", RUNNING, "--engine", "3")[0] == 4
+        place.unlink()
+        os.mkfifo(place)
+        assert call("tail", RUNNING, "--engine", "3")[0] == 4
+    finally:
+        place.unlink()
+        kept.rename(place)
+    assert call("tail", RUNNING, "--engine", "3")[0] == 0
+    monkeypatch.setattr(tailing, "daemon_user", lambda _: place.stat().st_uid + 1)
+    there = Site(site.conf, {})
+    with pytest.raises(MqiError, match="has no log"):
+        tailing.engine_log(there, RUNNING, 3)
 
 
 @pytest.mark.promise("P37")
