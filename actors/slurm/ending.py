@@ -64,7 +64,8 @@ class Ending:
         if heard.fault:
             what = f"Whether run {self._key} is ended is not known: Slurm does not answer ({heard.fault})."
             raise Unclear(Fault(what, remedy="It is asked again.", blame=Blame.HOST, kind="slurm-silent"))
-        return files_of(dict(answer)), heard.jobs.get(self._name)
+        files = files_of(dict(answer))
+        return files, heard.job(self._name, files.claimed, files.submitted)
 
     def _is_forgotten(self, job: QueuedJob | None) -> bool:
         """Every answer for long enough was without its job."""

@@ -5,8 +5,9 @@ States and reasons as squeue(1) and sacct(1) of Slurm 22.05 name them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 WAITING = frozenset({"PENDING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"})
 ACTIVE = frozenset(
@@ -84,6 +85,20 @@ class Queue:
     fault: str = ""
     clock: str = ""
     """What the cluster's clock showed."""
+    twins: Mapping[str, tuple[QueuedJob, ...]] = field(default_factory=dict)
+    """All jobs of the names that several have, oldest first."""
+
+    def job(self, name: str, claimed: str, submitted: str) -> QueuedJob | None:
+        """The job of a run: number ``claimed`` made its claim, ``submitted`` was told by sbatch; empty: not known.
+
+        No other than the one with the claim can begin it. Without a claim, any that waits still can.
+        """
+        chosen = self.jobs.get(name)
+        twins = {job.number: job for job in self.twins.get(name, ())}
+        if claimed in twins:
+            return twins[claimed]
+        told = twins.get(submitted)
+        return told if told is not None and chosen is not None and (chosen.over or not told.over) else chosen
 
 
 def read_queue(lines: Iterable[tuple[str, str]], word: str = "job") -> Queue | None:
@@ -97,13 +112,16 @@ def read_queue(lines: Iterable[tuple[str, str]], word: str = "job") -> Queue | N
     if codes[-1] != "0":
         return Queue({}, _why(said, codes[-1]))
     jobs: dict[str, QueuedJob] = {}
+    named = defaultdict[str, list[QueuedJob]](list)
     for job in filter(None, map(_job, said)):
+        named[job.name].append(job)
         known = jobs.get(job.name)
         if known is None or known.over:
             jobs[job.name] = job
     if not jobs and (strange := [line for line in said if "|" in line]):
         return Queue({}, f"its answer cannot be understood: {strange[0][:80]}")
-    return Queue(jobs, clock=next((rest for kind, rest in lines if kind == "clock"), ""))
+    twins = {name: tuple(several) for name, several in named.items() if len(several) > 1}
+    return Queue(jobs, clock=next((rest for kind, rest in lines if kind == "clock"), ""), twins=twins)
 
 
 def read_books(lines: Iterable[tuple[str, str]]) -> dict[str, QueuedJob]:

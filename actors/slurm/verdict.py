@@ -44,6 +44,8 @@ class RunFiles:
     is asked. ``unknown``: not asked, or free where a lock that another node holds may not be seen."""
     submitted: str = ""
     """Number of the job; empty: sbatch has not told it."""
+    claimed: str = ""
+    """Number of the job that made the claim; empty: not told."""
 
     @property
     def locked(self) -> bool:
@@ -85,6 +87,7 @@ def files_of(lines: Mapping[str, str]) -> RunFiles:
         restarts=int(words[1]) if len(words) == 2 and words[1].isdecimal() else None,
         lock=lines.get("lock", "unknown"),
         submitted=lines.get("submitted", "").strip(),
+        claimed=words[0] if words else "",
     )
 
 

@@ -221,10 +221,11 @@ class Watch:
     def _look(self, run: Run, lines: Lines, tell: Callable[[object], None]) -> None:
         now = time.monotonic()
         heard = self._asked.queue
-        job = heard.jobs.get(run.name) or run.past
+        files = files_of(dict(lines))
+        job = heard.job(run.name, files.claimed, files.submitted) or run.past
         found = judge(
             run.order.key,
-            files_of(dict(lines)),
+            files,
             job,
             silence=heard.fault,
             lost_s=run.lost_s(now),

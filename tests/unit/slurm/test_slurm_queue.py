@@ -54,6 +54,29 @@ def test_of_two_jobs_with_one_name_the_one_that_has_not_ended_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("claimed", "submitted", "states", "number"),
+    [
+        ("1", "2", ("RUNNING", "RUNNING"), "1"),
+        ("1", "1", ("COMPLETED", "PENDING"), "1"),
+        ("", "2", ("PENDING", "PENDING"), "2"),
+        ("", "1", ("CANCELLED", "PENDING"), "2"),
+        ("", "1", ("CANCELLED", "COMPLETED"), "1"),
+        ("9", "8", ("RUNNING", "PENDING"), "1"),
+        ("", "", ("RUNNING", "PENDING"), "1"),
+    ],
+)
+def test_of_two_jobs_with_one_name_the_one_of_the_claim_is_preferred(
+    claimed: str, submitted: str, states: tuple[str, str], number: str
+) -> None:
+    heard = read_queue([*(line(at, "a", state) for at, state in enumerate(states, 1)), ("job-code", "0")])
+    assert heard is not None
+    found = heard.job("a", claimed, submitted)
+    assert found is not None
+    assert found.number == number
+    assert heard.job("b", claimed, submitted) is None
+
+
+@pytest.mark.parametrize(
     ("said", "code", "fault"),
     [
         (["slurm_load_jobs error: Unable to contact slurm controller (connect failure)"], "1", "Unable to contact"),

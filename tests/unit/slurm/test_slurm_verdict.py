@@ -139,7 +139,7 @@ def test_a_broken_or_foreign_exit_json_proves_nothing(text: str) -> None:
 
 def test_files_are_read_from_the_answer() -> None:
     told = {"claim": "made", "started": "{}", "slurm": "7 2", "submitted": "7", "lock": "held", "exit": "x"}
-    assert files_of(told) == RunFiles("made", True, True, "x", False, 2, "held", "7")
+    assert files_of(told) == RunFiles("made", True, True, "x", False, 2, "held", "7", "7")
     assert files_of({}) == RunFiles("unknown")
     assert files_of({"claim": "absent"}).folder is False
     assert files_of({"claim": "made", "slurm": "7"}).restarts is None

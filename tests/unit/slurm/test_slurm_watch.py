@@ -100,6 +100,14 @@ def test_a_job_that_is_left_over_is_cancelled_also_when_the_shell_is_lost_meanwh
     assert "scancel 7" in asked[0]
 
 
+@pytest.mark.promise("P15")
+def test_a_second_job_that_waits_does_not_hide_the_end_of_the_one_that_ran(watch: Watch) -> None:
+    watch.order(WatchJob(Probe("worker"), KEY, RUN_DIR))
+    news, _ = hear(watch, listed((7, "NODE_FAIL"), (8, "PENDING")) + FILES)
+    assert [one.observation for one in news] == [Observation.KILLED]
+    assert "Slurm job 7: its node failed" in news[0].evidence
+
+
 def test_the_accounting_is_asked_once_for_all_that_the_queue_forgot_and_only_with_the_queue() -> None:
     watch = Watch(WORKSPACE, Pace(files_s=0, queue_s=1000), Patience(lag_s=0, forgotten_s=1000))
     keys = (KEY, "c/2/1")
