@@ -53,7 +53,7 @@
   const PARTS = ["list", "case", "beams", "timeline", "delivered", "dose", "attempts", "history"];
 
   function refresh(everything = false) {
-    if (asking) { again = again || everything || true; return; }
+    if (asking) { again = true; return; }
     const pause = Math.max(0, (body.dataset.view === "home" ? 1000 : 400) - (Date.now() - lastAsked));
     asking = setTimeout(async () => {
       lastAsked = Date.now();
@@ -120,11 +120,14 @@
     banner.hidden = !lost;
     if (lost) {
       const text = $("span", banner), age = Math.round((Date.now() - heard) / 1000);
-      text.textContent = text.dataset.text.replace("{at}", hms(new Date(heard))).replace("{age}", span(age));
+      text.textContent = text.dataset.text.replace("{at}", hms(new Date(heard))).replace("{age}", span(age, text.dataset));
     }
   }
 
-  function span(seconds) { return seconds < 60 ? `${seconds} s` : seconds < 3600 ? `${Math.floor(seconds / 60)} min` : `${Math.floor(seconds / 3600)} h`; }
+  function span(seconds, words) { // in its largest whole unit, in the words of the page
+    const [word, length] = seconds < 60 ? [words.seconds, 1] : seconds < 3600 ? [words.minutes, 60] : [words.hours, 3600];
+    return word.replace("{n}", Math.floor(seconds / length));
+  }
 
   function hms(at) { return [at.getHours(), at.getMinutes(), at.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":"); }
 

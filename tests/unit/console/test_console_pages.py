@@ -196,6 +196,17 @@ def test_both_pages_speak_the_language(language: str) -> None:
         assert other not in text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_script_is_given_its_words(language: str) -> None:
+    text = page(Inside(), f"/?lang={language}")
+    given = {name: value for _, attrs in Found(text).tags for name, value in attrs.items() if name.startswith("data-")}
+    script = (ROOT / "assets" / "page.js").read_text()
+    for unit in ("seconds", "minutes", "hours"):
+        assert given[f"data-{unit}"] == words_in(language)(unit)
+        assert f"words.{unit}" in script
+    assert not re.search(r"`[^`]*\} (s|min|h)`", script)
+
+
 def test_the_switch_is_remembered() -> None:
     inside = Inside()
     inside.look()
