@@ -27,7 +27,7 @@ def check_order(kind: str, subject: str, argument: str = "") -> OrderKind:
     known = OrderKind(kind)
     if (known in OF_ALL) == bool(subject):
         wanted = "takes no subject" if known in OF_ALL else "needs a subject"
-        raise _refused(f"The order {known} {wanted}.", "")
+        raise _refused(f"The order {known} {wanted}.", right_form(known))
     if known in OF_PLACES and _PLACE.fullmatch(subject) is None:
         raise _refused(f'"{subject}" is no place.', "A place is HOST, or HOST/GPU with the GPU's index.")
     _check_argument(known, argument)
@@ -44,10 +44,17 @@ def _check_argument(kind: OrderKind, argument: str) -> None:
                 raise _refused(f'"{argument}" is no beam.', "Give the number of a beam, or none for the whole case.")
         case OrderKind.SUBMIT:
             if argument not in ("", "partial"):
-                raise _refused(f'A submission takes "partial" or nothing, not "{argument}".', "")
+                raise _refused(f'A submission takes "partial" or nothing, not "{argument}".', right_form(kind))
         case _:
             if argument:
-                raise _refused(f'The order {kind} takes no argument "{argument}".', "")
+                raise _refused(f'The order {kind} takes no argument "{argument}".', right_form(kind))
+
+
+def right_form(kind: OrderKind) -> str:
+    """The command that gives such an order, in a sentence."""
+    takes = " CASE" if kind in OF_CASES else " HOST[/GPU]" if kind in OF_PLACES else ""
+    takes += {OrderKind.RETRY: " [BEAM]", OrderKind.PRIORITY: " N", OrderKind.SUBMIT: " PATH [--partial]"}.get(kind, "")
+    return f"Its form is: mqi-actors {kind}{takes}."
 
 
 def place_of(subject: str) -> tuple[str, int | None]:

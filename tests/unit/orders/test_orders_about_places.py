@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+import typer
 
-from actors.documents.orders import check_order, order_sentence, place_of, refused
+from actors.cli.app import app
+from actors.documents.orders import check_order, order_sentence, place_of, refused, right_form
 from actors.errors import MqiError
 from actors.orders.places import decide
 from messages.ledger import HaltPlace, HaltRow, LiftHalt, OrderRow, PardonGpu, Record
@@ -70,6 +72,7 @@ def test_places(given: OrderRow, standing: tuple[str, ...], outcome: str, record
         ("retry", "c", "0"),
         ("retry", "c", "x"),
         ("submit", "/p", "whole"),
+        ("submit", "", ""),
     ],
 )
 def test_what_is_no_order_is_refused_in_words(kind: str, subject: str, argument: str) -> None:
@@ -77,6 +80,15 @@ def test_what_is_no_order_is_refused_in_words(kind: str, subject: str, argument:
         check_order(kind, subject, argument)
     assert caught.value.fault.kind == "order-malformed"
     assert caught.value.fault.what.endswith(".")
+    assert caught.value.fault.remedy.endswith("."), "every refusal names what is right"
+
+
+@pytest.mark.parametrize("kind", OrderKind)
+def test_the_right_form_of_an_order_is_its_commands(kind: OrderKind) -> None:
+    command = typer.main.get_command(app).commands[kind]  # type: ignore[attr-defined]
+    asked = [param.metavar for param in command.params if param.param_type_name == "argument"]
+    options = ["[--partial]"] if kind is OrderKind.SUBMIT else []
+    assert right_form(kind) == f"Its form is: {' '.join(['mqi-actors', kind, *asked, *options])}."
 
 
 def test_what_is_one_is_known() -> None:
