@@ -11,6 +11,7 @@ from typing import Any
 
 from actors.console.caseview import evidence
 from actors.console.words import Words
+from actors.documents.orders import HIGHEST
 
 HERE = Path(__file__).parent
 ASSETS: Mapping[str, str] = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -78,6 +79,7 @@ def _environment() -> object:
         apart=apart,
         shape=shape,
         evidence=evidence,
+        highest=HIGHEST,
         order_of_states=STATES,
     )
     return environment

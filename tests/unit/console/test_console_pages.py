@@ -23,6 +23,7 @@ from actors.console.pages import Pages
 from actors.console.pictures import Pictures
 from actors.console.timeline import timeline
 from actors.console.words import LANGUAGES, Words, chosen_language, words_in
+from actors.documents.orders import check_order
 from actors.errors import MqiError
 from messages.faults import Fault
 from messages.hosts import GpuState, HostState
@@ -205,6 +206,20 @@ def test_the_script_is_given_its_words(language: str) -> None:
         assert given[f"data-{unit}"] == words_in(language)(unit)
         assert f"words.{unit}" in script
     assert not re.search(r"`[^`]*\} (s|min|h)`", script)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_column_of_times_is_named_after_both_and_a_priority_reaches_as_far_as_the_api_takes_it(
+    language: str,
+) -> None:
+    text, words = page(Inside(), f"/?lang={language}"), words_in(language)
+    assert f"{words('ready')} / {words('ended')}" in text
+    value = next(attrs for _, attrs in Found(text).tags if attrs.get("id") == "ask-value")
+    for end in ("min", "max"):
+        check_order("priority", CASE, value[end] or "")
+        with pytest.raises(MqiError):
+            check_order("priority", CASE, f"{value[end]}0")
+    assert (value["min"], value["max"]) == ("-1000", "1000")
 
 
 def test_the_switch_is_remembered() -> None:
