@@ -16,11 +16,19 @@ from messages.operators import CaseChanged, DiskState, PlacesChanged, PruneNow, 
 LOOK_AGAIN_S = 600.0
 """Cases whose cleaning was given up (a host that could not be reached) are taken up again after so long, and
 those that failed so long ago that their working files go."""
+LOOK_FULL_S = 60.0
+"""While every place is taken the ledger is asked so often which of those cases have ended: nobody tells of one that
+waits only for a host to remove its files from."""
 
 
 @dataclass(frozen=True, slots=True)
 class _LookAgain:
     """Time to ask the ledger."""
+
+
+@dataclass(frozen=True, slots=True)
+class _LookFull:
+    """Time to ask whether every place is still taken."""
 
 
 class Admission(Actor):
@@ -59,6 +67,7 @@ class Admission(Actor):
         self._monitor.tell(SubscribeDisk(self.address))
         self._ask_halts()
         self.after(LOOK_AGAIN_S, _LookAgain())
+        self.after(LOOK_FULL_S, _LookFull())
 
     def receive(self, message: object) -> None:
         match message:
@@ -73,15 +82,23 @@ class Admission(Actor):
             case DiskState():
                 self._disk = message
                 self._tell_all(message)
-            case _LookAgain() | PruneNow():
-                self._intake.look_again()
-                self._look()
-                if isinstance(message, _LookAgain):
-                    self.after(LOOK_AGAIN_S, message)
+            case _LookAgain() | _LookFull() | PruneNow():
+                self._time_to_look(message)
             case Up() | Exited():
                 pass
             case _:
                 self.log.warning(f"admission does not know {type(message).__name__}")
+
+    def _time_to_look(self, message: _LookAgain | _LookFull | PruneNow) -> None:
+        if isinstance(message, _LookFull):
+            if not self._intake.room:
+                self._look(full=True)
+            self.after(LOOK_FULL_S, message)
+            return
+        self._intake.look_again()
+        self._look()
+        if isinstance(message, _LookAgain):
+            self.after(LOOK_AGAIN_S, message)
 
     def _ordered(self, message: CaseChanged | PlacesChanged | HaltsReport) -> None:
         """An operator's order: those whom it concerns read the ledger."""
@@ -113,11 +130,12 @@ class Admission(Actor):
         if not known or not self._intake.paused:
             self._look()
 
-    def _look(self) -> None:
-        """Ask the ledger which cases are open; once more afterwards if something changes meanwhile."""
+    def _look(self, *, full: bool = False) -> None:
+        """Ask the ledger which cases are open; once more afterwards if something changes meanwhile. ``full``: although
+        there is no room that I know of."""
         if self._waiting:
             self._stale = True
-        elif self._intake.room and self._known:
+        elif (self._intake.room or full) and self._known:
             self._asked += 1
             self._waiting, self._stale = True, False
             self._ledger.tell(GetCases(self._request, self.address, ASKED_FOR, uncleaned=True))

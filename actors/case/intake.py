@@ -23,27 +23,41 @@ class Intake:
     """The cases that have an actor now."""
 
     max_active: int
+    """Worked on at once. As many again may be cleaned: a host that is away holds up no work."""
     failed_before: datetime | None = None
     """A case that failed before then is cleaned too."""
     paused: bool = False
     """An operator wants no further case to be begun."""
     active: set[str] = field(default_factory=set)
+    cleaning: set[str] = field(default_factory=set)
+    """Of the active ones: ended, as the ledger had it last; they wait for nothing but their removal."""
     _gave_up: set[str] = field(default_factory=set)
     """Cases whose actor ended a short while ago: if they are not clean, it did what it could."""
 
     @property
     def room(self) -> int:
-        return max(0, self.max_active - len(self.active))
+        """Places for cases that are to be worked on."""
+        return max(0, self.max_active - len(self.active - self.cleaning))
+
+    @property
+    def room_to_clean(self) -> int:
+        return max(0, self.max_active - len(self.cleaning))
 
     def choose(self, rows: Iterable[CaseRow]) -> tuple[str, ...]:
         """Cases to start now: those that had begun, then by the ledger's order, then what is to be cleaned."""
-        wanted = [row for row in rows if row.case not in self.active and self._wanted(row)]
-        chosen = tuple(row.case for row in sorted(wanted, key=_urgency)[: self.room])
-        self.active.update(chosen)
-        return chosen
+        found = tuple(rows)
+        ended = {row.case for row in found if row.state not in ASKED_FOR}
+        self.cleaning = self.active & (ended | (self.cleaning - {row.case for row in found}))
+        wanted = sorted((row for row in found if row.case not in self.active and self._wanted(row)), key=_urgency)
+        work = [row.case for row in wanted if row.case not in ended][: self.room]
+        clean = [row.case for row in wanted if row.case in ended][: self.room_to_clean]
+        self.cleaning.update(clean)
+        self.active.update(work, clean)
+        return (*work, *clean)
 
     def ended(self, case: str) -> None:
         self.active.discard(case)
+        self.cleaning.discard(case)
         self._gave_up.add(case)
 
     def wake(self, case: str) -> None:
@@ -66,7 +80,7 @@ class Intake:
 
 
 def _urgency(row: CaseRow) -> int:
-    """What runs (or is to be ended) before queued before cleaning.
+    """What runs before queued; what still runs of a cancelled case before what is only cleaned.
 
     Sorting keeps the ledger's order (priority, then age) within each.
     """

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from actors.case import Admission, Case
+from actors.case.admission import LOOK_FULL_S
 from actors.supervision import Exited, Spec, StartChild, TaskFailed
 from messages.cases import AdmissionsMissed, CaseAdmitted
 from messages.compute import Compute, Computed, ComputeFailed
@@ -363,6 +364,19 @@ def test_admission_starts_what_is_open_up_to_its_number_and_the_next_when_one_ha
     door.tell(Exited("cases/case-0", 1, None))
     door.answer(CaseState.DONE, CaseState.RUNNING, CaseState.QUEUED)
     assert door.started == ["case-0", "case-1", "case-2"]
+
+
+def test_admission_asks_while_it_is_full_whether_a_place_is_held_by_nothing_but_cleaning() -> None:
+    door = Door(most=1)
+    door.answer(CaseState.RUNNING, CaseState.QUEUED)
+    door.tell(CaseAdmitted("case-1"))
+    assert len(door.ledger.all(GetCases)) == 1, "there is no room"
+    door.timers.advance(LOOK_FULL_S)
+    for message in solo_mail(door.admission):
+        door.tell(message)
+    assert len(door.ledger.all(GetCases)) == 2
+    door.answer(CaseState.DONE, CaseState.QUEUED)
+    assert door.started == ["case-0", "case-1"], "its host is away, and that holds up nobody"
 
 
 def test_admission_lets_go_of_a_case_that_has_ended() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.case.intake import Intake
 from messages.ledger import CaseRow
-from messages.states import CaseState
+from messages.states import BeamState, CaseState
 from tests.unit.case.case_world import World
 
 
@@ -63,5 +63,25 @@ def test_what_could_not_be_cleaned_is_left_until_the_next_look() -> None:
 def test_never_more_than_there_is_room_for(states: list[CaseState], most: int) -> None:
     intake = Intake(max_active=most)
     chosen = intake.choose(rows(*states))
-    assert len(chosen) == len(set(chosen)) <= most
-    assert len(intake.active) <= most
+    assert len(chosen) == len(set(chosen)) == len(intake.active)
+    assert len(intake.active - intake.cleaning) <= most
+    assert len(intake.cleaning) <= most
+
+
+def test_a_case_that_is_only_cleaned_holds_no_place_of_one_that_is_to_be_worked_on() -> None:
+    intake = Intake(max_active=2)
+    assert intake.choose(rows(CaseState.RUNNING, CaseState.RUNNING, CaseState.QUEUED)) == ("case-0", "case-1")
+    assert intake.choose(rows(CaseState.DONE, CaseState.CANCELLED, CaseState.QUEUED)) == ("case-2",)
+    assert (intake.room, intake.room_to_clean) == (1, 0)
+    retried = rows(CaseState.DONE, CaseState.QUEUED, CaseState.RUNNING, CaseState.QUEUED)
+    assert intake.choose(retried) == (), "an operator has it worked on again, and it has its actor still"
+    assert (intake.room, intake.room_to_clean) == (0, 1)
+    intake.ended("case-0")
+    assert intake.room_to_clean == 2
+
+
+def test_cleaning_has_places_of_its_own_and_what_still_runs_of_a_cancelled_case_is_first() -> None:
+    intake = Intake(max_active=1)
+    found = rows(CaseState.RUNNING, CaseState.DONE, CaseState.CANCELLED)
+    under_way = replace(found[2], beams=(replace(found[2].beams[0], state=BeamState.RUNNING),))
+    assert intake.choose([*found[:2], under_way]) == ("case-0", "case-2")
