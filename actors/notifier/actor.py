@@ -226,8 +226,7 @@ class Notifier(Actor):
 
     def _succeeded(self, push: int, attempt: int) -> None:
         self.log.info("alarms told: push {}, try {}", push, attempt)
-        if self._complaint:
-            self._complaint = ""
+        self._complaint = ""
         self._monitor.tell(AlarmCleared(OWN_ALARM))
         self._settled = (push, f"told at try {attempt}")
         self._write(SettlePush(*self._settled))
