@@ -126,17 +126,23 @@ note_number() { # the job is known; where that cannot be written down it is foun
 " || echo "submitted $number"
 }
 
-give_up() { # run $1: it never begins from here on; job $2 (if any) is told to cancel, "now" as $3: is ended by Slurm
+cancel() { # job named $1 with number $2, further options after: a Slurm that lost its state numbers from 1 again
+    name=$1 number=$2
+    shift 2
+    answered cancel scancel --me "--name=$name" "$@" "$number"
+}
+
+give_up() { # run $1: it never begins from here on; job $2 (if any) named $3 is told to cancel, "now" as $4: is ended
     below "$1"
     [ -d "$1" ] && ! [ -e "$1/claim/started.json" ] && void "$1"
-    if [ "${3-}" = now ]; then # where its node is this very host, what Slurm cannot find is ended as well
+    if [ "${4-}" = now ]; then # where its node is this very host, what Slurm cannot find is ended as well
         read -r mqi_boot </proc/sys/kernel/random/boot_id && end_run "$1" KILL
     fi
     case $2 in '' | *[!0-9]*) return 0 ;; esac
-    if [ "${3-}" = now ] || ! [ -e "$1/claim/started.json" ]; then
-        answered cancel scancel "$2"
+    if [ "${4-}" = now ] || ! [ -e "$1/claim/started.json" ]; then
+        cancel "$3" "$2"
     else
-        answered cancel scancel --batch --signal=USR2 "$2" # the wrapper ends the engine and says so in exit.json
+        cancel "$3" "$2" --batch --signal=USR2 # the wrapper ends the engine and says so in exit.json
     fi
 }
 

@@ -82,7 +82,7 @@ class Ending:
             return
         self._asked = word
         with effect("kill.signal"):
-            self._cluster.call("give_up", self._run_dir, number, *(["now"] if hard else []))
+            self._cluster.call("give_up", self._run_dir, number, self._name, *(["now"] if hard else []))
 
     def _failed(self, job: QueuedJob | None) -> MqiError:
         told = f"Slurm job {job.number}: {job.told}" if job is not None else "Slurm knows no job of it"

@@ -120,8 +120,8 @@ class Watch:
         self._numbers = 0
         self._runs: dict[str, Run] = {}
         self._asked = _Asked()
-        self._leftovers: set[str] = set()
-        """Jobs of runs that are over, which Slurm would still begin."""
+        self._leftovers: set[tuple[str, str]] = set()
+        """Names and numbers of jobs of runs that are over, which Slurm would still begin."""
 
     def order(self, order: WatchJob | UnwatchJob) -> None:
         """Watch a run (in place of a former order for it), or watch it no more."""
@@ -191,8 +191,8 @@ class Watch:
 
     def _script(self, *, asks: bool) -> Iterator[str]:
         """The queue first: a run that it says is over has written its evidence before."""
-        if self._leftovers:
-            yield f"answered cancel scancel {' '.join(sorted(self._leftovers))}"
+        for name, number in sorted(self._leftovers):
+            yield f"cancel {name} {number}"
         if asks:
             yield "queue"
             forgotten = [run.name for run in self._runs.values() if self._is_forgotten(run)]
@@ -232,7 +232,7 @@ class Watch:
             patience=self._patience,
         )
         if found.leftover:
-            self._leftovers.add(found.leftover)
+            self._leftovers.add((run.name, found.leftover))
         news = run.news(found, log_of(lines), now)
         if news is not None:
             tell(Observed(run.order.reply_to, news))

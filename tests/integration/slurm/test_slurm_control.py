@@ -13,6 +13,7 @@ import pytest
 
 from actors.errors import MqiError
 from actors.slurm import SlurmOptions, check_cluster, open_here
+from actors.slurm.cluster import Cluster
 from actors.slurm.options import job_name
 from actors.slurm.shell import LocalShell
 from actors.slurm.waits import AT_ONCE_S
@@ -158,6 +159,21 @@ def test_a_controller_that_is_away_suspends_and_everything_goes_on(monitor: Prob
             assert ended.exit is not None
             assert ended.exit.exit_code == 0
             host.last("c/2/1", timeout=60)
+
+
+def test_a_number_that_another_job_has_by_now_ends_nothing(slurm_cluster: Slurm, tmp_path: Path) -> None:
+    """A controller that lost its state gives the numbers of our runs to anybody's jobs."""
+    cluster = Cluster(LocalShell(), str(tmp_path))
+    (tmp_path / "c/1/1").mkdir(parents=True)
+    with ExitStack() as stack:
+        occupied(slurm_cluster, stack)
+        number = next(job[0] for job in slurm_cluster.jobs() if job[1:] == ("occupied", "RUNNING"))
+        for words in ((), ("now",)):
+            cluster.call("give_up", str(tmp_path / "c/1/1"), number, "mqi-ours", *words)
+            cluster.call("cancel", "mqi-ours", number)
+            assert (number, "occupied", "RUNNING") in slurm_cluster.jobs()
+        cluster.call("give_up", str(tmp_path / "c/1/1"), number, "occupied")
+        wait_until(lambda: (number, "occupied", "RUNNING") not in slurm_cluster.jobs(), 20, "it is ended by its name")
 
 
 def test_check_of_a_cluster(slurm_cluster: Slurm, tmp_path: Path) -> None:

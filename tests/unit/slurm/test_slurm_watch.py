@@ -94,10 +94,10 @@ def test_a_job_that_is_left_over_is_cancelled_also_when_the_shell_is_lost_meanwh
     watch.order(WatchJob(Probe("worker"), KEY, RUN_DIR))
     never = listed((7, "PENDING")).replace("|None|", "|DependencyNeverSatisfied|")
     _, asked = hear(watch, never + NEW, None)
-    assert "scancel 7" in asked[1]
+    assert f"cancel {job_name(KEY, WORKSPACE)} 7" in asked[1]
     watch.lost("The link is lost.")
     _, asked = hear(watch, never + NEW, never + NEW)
-    assert "scancel 7" in asked[0]
+    assert f"cancel {job_name(KEY, WORKSPACE)} 7" in asked[0]
 
 
 @pytest.mark.promise("P15")
