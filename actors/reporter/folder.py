@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.crash_points import effect
+from actors.unfinished import abandoned, unfinished
 
 FOLDER = "report"
 NAME = "manifest.json"
@@ -65,10 +66,11 @@ def write_report(
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     body = (json.dumps(manifest, indent=1) + "\n").encode("ascii")
-    for leftover in result.parent.glob(f".{result.name}.report.*.partial"):
+    name = f"{result.name}.{FOLDER}"
+    for leftover in abandoned(result.parent, name):
         with effect("report.clear"):
             shutil.rmtree(leftover, ignore_errors=True)
-    partial = result.parent / f".{result.name}.report.{os.getpid()}.partial"
+    partial = unfinished(result.parent, name)
     with effect("report.make"):
         partial.mkdir()
     try:

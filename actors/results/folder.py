@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shutil
-import socket
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from actors.crash_points import effect
 from actors.errors import MqiError
+from actors.unfinished import abandoned, unfinished
 from messages.faults import Blame, Fault
 from messages.files import FileProof
 
 _BLOCK = 1024 * 1024
-ABANDONED_S = 86400.0
-"""So long after its last change a half-made folder of another machine is nobody's."""
 REPORT = "report"
 """A folder that joins a published result later, whole by a manifest of its own."""
 
@@ -84,45 +80,13 @@ def new_folder(results_dir: Path, case: str) -> NewFolder:
     if not case or case.startswith(".") or Path(case).name != case:
         raise MqiError(Fault(what=f"{case!r} cannot name a results folder.", blame=Blame.OURS, kind="case-name"))
     results_dir.mkdir(parents=True, exist_ok=True)
-    for leftover in results_dir.glob(f".{_escaped(case)}.*.partial"):
-        if not _is_being_written(leftover):
-            with effect("publish.clear"):
-                shutil.rmtree(leftover, ignore_errors=True)
-    partial = results_dir / f".{case}.{_writer(os.getpid())}.partial"
+    for leftover in abandoned(results_dir, case):
+        with effect("publish.clear"):
+            shutil.rmtree(leftover, ignore_errors=True)
+    partial = unfinished(results_dir, case)
     with effect("publish.make"):
         partial.mkdir()
     return NewFolder(final=results_dir / case, partial=partial)
-
-
-def _is_being_written(partial: Path) -> bool:
-    """Another process is at it: of another daemon that publishes into the same folder, and has the same case.
-
-    Of a writer on another machine only the age tells.
-    """
-    writer = partial.name.removesuffix(".partial").rpartition(".")[2]
-    machine, *process = writer.split("~")
-    if len(process) != 2:
-        return False
-    if machine != _machine():
-        return time.time() - partial.stat().st_mtime < ABANDONED_S
-    pid = process[0]
-    return pid.isdecimal() and int(pid) != os.getpid() and _writer(int(pid)) == writer
-
-
-def _writer(pid: int) -> str:
-    """Names one process of one machine; with an empty start where there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
-        state, *rest = stat.rpartition(")")[2].split()
-        start = rest[18] if state not in "ZX" else ""  # a zombie waits for its parent, and writes nothing
-    except (OSError, IndexError):
-        start = ""
-    return f"{_machine()}~{pid}~{start}"
-
-
-def _machine() -> str:
-    """Its name, fit for ours."""
-    return re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())
 
 
 def differs(path: Path, proof: FileProof) -> bool:
@@ -150,8 +114,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _escaped(name: str) -> str:
-    """``name`` as a glob pattern that matches itself."""
-    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
+import subprocess
 import sys
 import threading
 import time
@@ -14,7 +16,9 @@ from pathlib import Path
 import pytest
 from published_cases import PublishedCase, in_ct, publish
 
+from actors import unfinished
 from actors.demo.recipe import CaseRecipe
+from actors.reporter import folder as report_folder
 from actors.reporter.folder import existing_report, write_report
 from actors.reporter.make import make_report
 from actors.reporter.order import MadeReport, MakeReport, NoReport
@@ -100,6 +104,41 @@ def test_the_whole_report_of_another_result_is_put_aside_and_made_anew(tmp_path:
     assert (result / "report.damaged-1" / "report.json").read_bytes() == b"1"
     (result / "manifest.json").unlink()
     assert existing_report(result) is None
+
+
+@pytest.mark.promise("P25")
+def test_a_report_clears_away_only_what_nobody_writes_any_more(tmp_path: Path) -> None:
+    """Another daemon may be making a report of the same case, or of one whose name a pattern would match."""
+    result = tmp_path / "case[1]"
+    result.mkdir()
+
+    def write(sentence: str) -> None:
+        write_report(result, {"report.json": b"1"}, "case", verdict="pass", sentence=sentence, result_sha256="cd" * 32)
+
+    with subprocess.Popen(["sleep", "60"]) as other:
+        living = tmp_path / f".case[1].report.{unfinished.writer(other.pid)}.partial"
+        elsewhere, forgotten = (tmp_path / f".case[1].report.gpu9~77~{n}.partial" for n in (1, 2))
+        odd = tmp_path / ".case[1].report.12345.partial"
+        of_another = tmp_path / ".case1.report.12345.partial"
+        for made in (living, elsewhere, forgotten, odd, of_another):
+            made.mkdir()
+        os.utime(forgotten, (0.0, 0.0))
+        write("first")
+        assert set(tmp_path.glob(".*")) == {living, elsewhere, of_another}
+        other.kill()
+    write("second")
+    assert not living.exists()
+
+
+def test_a_report_under_way_is_written_under_the_name_of_its_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a publication of the same case leaves it alone as well: its own leftovers match the same pattern."""
+    (tmp_path / "case").mkdir()
+    seen = []
+    monkeypatch.setattr(report_folder, "_sync", lambda folder: seen.append(folder.name))
+    write_report(tmp_path / "case", {}, "case", verdict="pass", sentence="", result_sha256="")
+    assert seen == [f".case.report.{unfinished.writer(os.getpid())}.partial", "case"]
 
 
 def test_a_result_that_the_ledger_does_not_know_keeps_no_report(case: PublishedCase) -> None:

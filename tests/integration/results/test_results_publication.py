@@ -17,8 +17,8 @@ import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from actors import unfinished
 from actors.errors import MqiError
-from actors.results import folder as folder_module
 from actors.results import publish as publish_module
 from actors.results import publish_case, verify_published, verify_run
 from actors.results.folder import NewFolder
@@ -423,8 +423,8 @@ def test_only_what_nobody_writes_any_more_is_cleared_away(order: PublishCase) ->
     results = Path(order.results_dir)
     results.mkdir(parents=True, exist_ok=True)
     with subprocess.Popen(["sleep", "60"]) as other:
-        living = results / f".{CASE}.{folder_module._writer(other.pid)}.partial"
-        reused = results / f".{CASE}.{folder_module._machine()}~{other.pid}~1.partial"
+        living = results / f".{CASE}.{unfinished.writer(other.pid)}.partial"
+        reused = results / f".{CASE}.{unfinished.machine()}~{other.pid}~1.partial"
         elsewhere, forgotten = (results / f".{CASE}.gpu9~77~{n}.partial" for n in (1, 2))
         odd = results / f".{CASE}.12345.partial"
         for made in (living, reused, elsewhere, forgotten, odd):
@@ -434,7 +434,7 @@ def test_only_what_nobody_writes_any_more_is_cleared_away(order: PublishCase) ->
         left = {entry for entry in results.iterdir() if entry.name.startswith(".")}
         assert left == {living, elsewhere}
         other.kill()
-        wait_until(lambda: not living.name.endswith(f".{folder_module._writer(other.pid)}.partial"), 10, "a zombie")
+        wait_until(lambda: not living.name.endswith(f".{unfinished.writer(other.pid)}.partial"), 10, "a zombie")
         assert Path(f"/proc/{other.pid}").exists(), "nobody has waited for it yet"
         publish_case(order)
         assert not living.exists()
