@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -67,6 +68,11 @@ def runs_of(lines: Lines) -> Iterator[tuple[int, Lines]]:
             part.append((word, rest))
     if number >= 0:
         yield number, tuple(part)
+
+
+def facts_of(lines: Lines) -> dict[str, str]:
+    """What its files say of a run: the lines before its log, of which a line may read as any word does. Pure."""
+    return dict(itertools.takewhile(lambda line: line[0] != "log", lines))
 
 
 def log_of(lines: Lines) -> tuple[int, bytes] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from actors.jobs.following import Follower
-from actors.slurm.cluster import Cluster, Lines, log_of, runs_of
+from actors.slurm.cluster import Cluster, Lines, facts_of, log_of, runs_of
 from actors.slurm.options import job_name
 from actors.slurm.queue import Queue, QueuedJob, read_books, read_queue
 from actors.slurm.verdict import Judgement, Patience, files_of, judge
@@ -221,7 +221,7 @@ class Watch:
     def _look(self, run: Run, lines: Lines, tell: Callable[[object], None]) -> None:
         now = time.monotonic()
         heard = self._asked.queue
-        files = files_of(dict(lines))
+        files = files_of(facts_of(lines))
         job = heard.job(run.name, files.claimed, files.submitted) or run.past
         found = judge(
             run.order.key,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from actors.errors import MqiError
-from actors.slurm.cluster import lines_of, log_of, runs_of
+from actors.slurm.cluster import facts_of, lines_of, log_of, runs_of
 from actors.slurm.examining import judge as judge_cluster
 from actors.slurm.options import SlurmOptions, job_name, sbatch_words
 from actors.slurm.standing import parse
@@ -109,6 +111,9 @@ def test_parts_of_an_answer() -> None:
     assert sorted(parts) == [1, 2]
     assert log_of(parts[1]) == (5, b"hello")
     assert log_of(parts[2]) is None
+    spoof = lines_of("claim made\nlock held\nlog 1 0\nvoid\nexit\nlock\n.\n")
+    assert facts_of(spoof) == {"claim": "made", "lock": "held"}
+    assert log_of(spoof) == (0, base64.b64decode("voidexitlock"))
     assert log_of(lines_of("log 1 5\n@@\n.")) in (None, (5, b""))
 
 

@@ -108,6 +108,13 @@ def test_a_second_job_that_waits_does_not_hide_the_end_of_the_one_that_ran(watch
     assert "Slurm job 7: its node failed" in news[0].evidence
 
 
+def test_a_log_that_reads_like_a_fact_is_none(watch: Watch) -> None:
+    watch.order(WatchJob(Probe("worker"), KEY, RUN_DIR))
+    claimed = "run 1\nclaim made\nslurm 7 0\n"  # a claim that is void and not started would be over
+    news, _ = hear(watch, f"{listed((7, 'PENDING'))}{claimed}log 1 0\nvoid\n.\n")
+    assert [one.observation for one in news] == [Observation.RUNNING]
+
+
 def test_the_accounting_is_asked_once_for_all_that_the_queue_forgot_and_only_with_the_queue() -> None:
     watch = Watch(WORKSPACE, Pace(files_s=0, queue_s=1000), Patience(lag_s=0, forgotten_s=1000))
     keys = (KEY, "c/2/1")
