@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 class Place:
     """A daemon with a page."""
 
-    def __init__(self, folder: Path, *, seconds: float = 0.0, gpus: int = 2) -> None:
+    def __init__(self, folder: Path, *, seconds: float = 0.0, gpus: int = 2, more: str = "") -> None:
         self.port = free_port()
         self.site: DemoSite = make_site(
             folder,
@@ -44,7 +44,7 @@ class Place:
             profile=quick_profile(folder, seconds),
             interval_s=0.2,
             quiet_s=0.2,
-            more=f'[console]\nlisten = "127.0.0.1:{self.port}"\n',
+            more=f'[console]\nlisten = "127.0.0.1:{self.port}"\n{more}',
         )
         self.daemon = Daemon(self.site)
         self.reader = Reader(self.site.ledger)
@@ -145,6 +145,21 @@ def test_one_case_is_told_from_its_log_to_its_dose(place: Place, browser: Browse
     assert browser.all("#timeline rect.t-running")
     browser.keep("case-done")
     assert browser.complaints() == []
+
+
+@pytest.mark.promise("P37")
+def test_the_token_opens_the_page(tmp_path: Path, browser: Browser) -> None:
+    token = tmp_path / "token"
+    token.write_text("0123456789abcdef01234567")
+    token.chmod(0o600)
+    place = Place(tmp_path, more=f'token_file = "{token}"\n')
+    with place.daemon:
+        browser.open(place.url("/login"))
+        browser.one("input[name=token]").send_keys("0123456789abcdef01234567", Keys.ENTER)
+        browser.wait_text("#link", "Live")
+        cookies = {cookie["name"]: cookie for cookie in browser.driver.get_cookies()}
+        assert cookies["mqi_session"]["httpOnly"] is True
+    browser.driver.delete_all_cookies()
 
 
 def test_a_lost_connection_is_said_and_mended(slow: Place, browser: Browser) -> None:
