@@ -105,6 +105,15 @@ class Access:
         return None
 
 
+def over_tls(headers: Mapping[str, str]) -> bool:
+    """Whether a browser reached us through TLS, as it says itself, or the proxy before us.
+
+    Neither needs to be believed: who lies about it makes his own session useless, and no other.
+    """
+    forwarded = headers.get("x-forwarded-proto", "").partition(",")[0]
+    return headers.get("origin", "").lower().startswith("https:") or forwarded.strip().lower() == "https"
+
+
 def _mac(key: bytes, text: bytes) -> hmac.HMAC:
     return hmac.new(key, text, hashlib.sha256)
 

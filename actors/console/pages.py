@@ -15,7 +15,7 @@ from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Route
 
 from actors.console import caseview
-from actors.console.access import COOKIE, SESSION_S, Access
+from actors.console.access import COOKIE, SESSION_S, Access, over_tls
 from actors.console.api import SEARCH_LENGTH, case_named, states_in, why_document
 from actors.console.asking import NotFoundError, bounded_body, guarded, number_of, within
 from actors.console.books import LedgerReader
@@ -140,7 +140,8 @@ class Pages:
             return self._login_page(request, wrong=True)
         answer = RedirectResponse("/", 303)
         session = self._access.session(datetime.now().astimezone())
-        answer.set_cookie(COOKIE, session, max_age=SESSION_S, httponly=True, samesite="strict")
+        secure = over_tls(request.headers)
+        answer.set_cookie(COOKIE, session, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
         return answer
 
     # -- what they share

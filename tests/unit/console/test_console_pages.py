@@ -456,6 +456,25 @@ def test_the_token_opens_a_session() -> None:
     assert words_in("en")("login_why") in ask(Inside(), "GET", "/login", peer=FAR, token=TOKEN).text
 
 
+@pytest.mark.promise("P37")
+@pytest.mark.parametrize(
+    ("headers", "secure"),
+    [
+        ({}, False),
+        ({"origin": "http://console.example", "x-forwarded-proto": "http"}, False),
+        ({"origin": "https://console.example"}, True),
+        ({"x-forwarded-proto": "https"}, True),
+        ({"x-forwarded-proto": "HTTPS, http"}, True),
+        ({"x-forwarded-proto": "http, https"}, False),
+    ],
+)
+def test_behind_tls_the_session_never_leaves_it(headers: dict[str, str], secure: bool) -> None:
+    headers = {"host": "console.example", **headers}
+    answer = ask(Inside(), "POST", "/login", peer=FAR, token=TOKEN, content=f"token={TOKEN}", headers=headers)
+    assert answer.status_code == 303
+    assert ("secure" in answer.headers["set-cookie"].lower()) is secure
+
+
 # -- the parts of it
 
 
