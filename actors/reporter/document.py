@@ -73,6 +73,7 @@ def _structures(evidence: Evidence) -> list[dict[str, object]]:
             "d95": one.at_volume(95.0),
             "d2": one.at_volume(2.0),
             "maximum": one.maximum,
+            "notes": one.notes,
         }
         for what, found in (("delivered", evidence.dvh.delivered), ("planned", evidence.dvh.planned))
         for one in found

@@ -9,7 +9,7 @@ from actors.reporter.comparison import Criterion, GammaRules
 from actors.reporter.content import Picture, Section, Table
 from actors.reporter.delivery import BeamJudgement
 from actors.reporter.dvh import Dvh
-from actors.reporter.evidence import BeamDepth, Evidence
+from actors.reporter.evidence import BeamDepth, Evidence, Histograms
 from actors.reporter.levels import Figure
 from actors.reporter.planes import View, draw_difference, draw_dose, draw_gamma, view_of
 from actors.reporter.published import Manifest
@@ -196,8 +196,7 @@ def dvh_section(evidence: Evidence, manifest: Manifest) -> Section:
         ("structure", "dose", "volume cm³", "mean", "D98", "D95", "D50", "D2", "max"),
         rows,
         (None,) * len(rows),
-        "Dx: dose that x % of the volume gets at least. Volumes inside the dose grid, by dicompyler-core."
-        + (f" Without a histogram: {', '.join(dvh.without)}." if dvh.without else ""),
+        " ".join(_dvh_notes(dvh)),
     )
     first = f" The first {MAX_CURVES} structures." if len(dvh.delivered) > MAX_CURVES else ""
     return Section(
@@ -205,6 +204,17 @@ def dvh_section(evidence: Evidence, manifest: Manifest) -> Section:
         tables=(table,),
         pictures=(Picture(draw_dvhs(dvh.delivered, dvh.planned, units), f"Solid: delivered; dashed: planned.{first}"),),
     )
+
+
+def _dvh_notes(dvh: Histograms) -> Iterator[str]:
+    """How to read the table, and of which structures the dose grid has but a part: their figures rest on that part."""
+    yield "Dx: dose that x % of the volume gets at least. Histograms by dicompyler-core."
+    for what, found in (("delivered", dvh.delivered), ("planned", dvh.planned)):
+        for notes in dict.fromkeys(one.notes for one in found if one.notes):
+            names = ", ".join(one.structure.name for one in found if one.notes == notes)
+            yield f"{names} ({what}): {notes}"
+    if dvh.without:
+        yield f"Without a histogram: {', '.join(dvh.without)}."
 
 
 def _dvh_rows(delivered: Dvh, planned: Dvh | None) -> Iterator[tuple[str, ...]]:
