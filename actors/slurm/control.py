@@ -255,11 +255,11 @@ class SlurmControl(Actor):
     def _undone(self, done: Undone) -> None:
         if done.full:
             self._begin(self._full, done.fault)
-        elif not done.shell_lost:
+        elif done.lost is None:
             self._begin(self._doubt, done.fault)
             self._watch.ask_again()  # whether Slurm is silent, its queue tells: one unclear answer is no silence
-        elif self._cluster is not None:
-            self._cluster.shell.cut()  # its own task sees it, and tells
+        elif self._cluster is not None and self._cluster.shell is done.lost:  # a later one is none the worse
+            done.lost.cut()  # its own task sees it, and tells
 
     def _begin(self, pause: Pause, fault: Fault) -> None:
         delay_s = pause.begin(random.random())

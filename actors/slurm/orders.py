@@ -13,7 +13,7 @@ from actors.jobs.removal import not_removed
 from actors.slurm.cluster import Cluster
 from actors.slurm.ending import Ending
 from actors.slurm.options import SlurmOptions
-from actors.slurm.shell import ShellError
+from actors.slurm.shell import Shell, ShellError
 from actors.slurm.steering import steer
 from actors.slurm.submitting import Full, Unclear, submit
 from actors.slurm.verdict import Patience
@@ -41,8 +41,8 @@ class Undone:
 
     order: Task
     fault: Fault
-    shell_lost: bool
-    """Else it is Slurm that gave no clear answer, or has no room."""
+    lost: Shell | None = None
+    """The shell that failed; None: it is Slurm that gave no clear answer, or has no room."""
     full: bool = False
     """Slurm takes no more jobs for now; it answers."""
 
@@ -57,11 +57,11 @@ def carry_out(
             return Steered(order)
         return _answer(order, cluster, options, patience, scope)
     except Unclear as doubt:
-        return Undone(order, doubt.fault, shell_lost=False)
+        return Undone(order, doubt.fault)
     except Full as full:
-        return Undone(order, full.fault, shell_lost=False, full=True)
+        return Undone(order, full.fault, full=True)
     except ShellError as lost:
-        return Undone(order, lost.fault, shell_lost=True)
+        return Undone(order, lost.fault, lost=cluster.shell)
 
 
 def _answer(order: Order, cluster: Cluster, options: SlurmOptions, patience: Patience, scope: TaskScope) -> Answer:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import fcntl
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from actors.errors import MqiError
 from actors.slurm.cluster import Cluster, Lines
-from actors.slurm.shell import LocalShell, ShellError
+from actors.slurm.shell import LocalShell, Said, ShellError, lost
 from actors.slurm.submitting import judge
+from actors.slurm.watching import Pace
 from messages.hosts import HostObserved, HostState
 from messages.jobs import JobGone, JobLaunched, JobSpec, KillJob, LaunchFailed, LaunchJob
 from tests.kit.hosts import slurm_host
@@ -160,3 +162,42 @@ def test_a_free_lock_is_believed_only_on_the_host_where_the_run_began(site: Site
     with (claim / "lock").open() as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert lock('{"boot_id": "of another node", "lock": "flock"}\n') == "held"
+
+
+class Breaking(LocalShell):
+    """The first submission through it never ends until ``release``; it is lost meanwhile."""
+
+    def __init__(self, release: threading.Event) -> None:
+        super().__init__()
+        self._release = release
+        self._asked = threading.Event()
+
+    def run(
+        self, script: str, *, timeout_s: float, cancel: Callable[[], bool] = lambda: False, prelude: str = ""
+    ) -> Said:
+        if script.startswith("submit"):
+            self._asked.set()
+            self._release.wait(20)
+        if self._asked.is_set():
+            raise lost("it broke")
+        return super().run(script, timeout_s=timeout_s, cancel=cancel, prelude=prelude)
+
+
+@pytest.mark.promise("P31")
+def test_an_order_that_a_former_shell_failed_does_not_end_the_new_one(site: Site) -> None:
+    release = threading.Event()
+    opened: list[LocalShell] = []
+
+    def open_shell(_on_cancel: object) -> LocalShell:
+        opened.append(LocalShell() if opened else Breaking(release))
+        return opened[-1]
+
+    monitor = Probe("monitor")
+    pace = Pace(files_s=0.02, queue_s=0.2, idle_s=0.2)
+    with slurm_host(site.workspace, monitor=monitor, open_shell=open_shell, pace=pace) as host:
+        host.control.tell(LaunchJob("a", host.probe, host.job("c/1/1", "true")))
+        monitor.expect(HostObserved, 20, lambda seen: seen.state is HostState.SUSPENDED)
+        monitor.expect(HostObserved, 20, lambda seen: seen.state is HostState.UP)
+        release.set()
+        host.probe.expect(JobLaunched, 30)
+    assert len(opened) == 2
