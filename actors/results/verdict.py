@@ -12,7 +12,8 @@ from messages.interpretation import BeamInput
 from messages.results import BeamResult, PublishCase
 
 NOISE = 0.01
-"""Statistical uncertainty in the high dose above which a result is suspect."""
+"""Statistical uncertainty in the high dose above which a result is suspect: the starting value of the reports'
+``report.noise_percent``, and fixed, so that a result's verdict follows from the result alone."""
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
 NOT_VERIFIED = (
