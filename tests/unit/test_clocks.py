@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 WALL = {
     "actors/monitor/actor.py:_look": "jumps of the wall clock are counted",
-    "actors/results/folder.py:_is_being_written": "the age of a file on a disk that may be another machine's",
+    "actors/unfinished.py:_age": "the age of a file on a disk that may be another machine's",
     "actors/logs/files.py:old_logs": "ages of files on a disk; days",
     "actors/scanner/cases.py:read": "times of files on a share, beside the monotonic one",
     "actors/scanner/scan.py:scan": "the same",
