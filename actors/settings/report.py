@@ -75,8 +75,8 @@ class ReportSettings(BaseModel):
     range_mm: AtMost = (1.0, 2.0)
     """Mean difference of the distal 80 % along the beam."""
     noise_percent: Annotated[float, Field(gt=0)] = 1.0
-    """Statistical uncertainty in the high dose above which a report is at best ``review``. The result's own verdict keeps
-    to the starting value: above that it is ``suspect``, and its report ``review``, whatever stands here."""
+    """Statistical uncertainty in the high dose above which a report is at best ``review``. The result's own verdict
+    keeps to the starting value: above that it is ``suspect``, and its report ``review``, whatever stands here."""
     attempts: Annotated[int, Field(ge=1, le=20)] = 3
     timeout_s: Annotated[float, Field(gt=0)] = 900.0
     memory_limit_mb: Annotated[int, Field(ge=500)] = 1500
