@@ -41,7 +41,6 @@ _DOUBT = Backoff(min_s=1.0, max_s=60.0, jitter=0.2)
 _FULL = Backoff(min_s=2.0, max_s=60.0, jitter=0.2)
 """Before submissions go on after one for which Slurm had no room; a run that ends makes some."""
 _STANDING_S = 15.0
-_SLOTS_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,8 @@ class SlurmControl(Actor):
         self._last: HostObserved | None = None
         self._seen = Standing()
         self._patience = patience or Patience()
-        self._watch = Watch(workspace, pace or Pace(), self._patience)
+        self._pace = pace or Pace()
+        self._watch = Watch(workspace, self._pace, self._patience)
         self._waits = Waits()
         self._waiting = WaitingOrders[Task]()
         self._busy = 0
@@ -300,7 +300,7 @@ class SlurmControl(Actor):
         self._tell(offered)
         for slot in self._slots.new(offered):
             self.context.parent.tell(StartChild(self._worker_spec(slot.index, slot.uuid)))
-        self.after(_SLOTS_S, _Slots())
+        self.after(self._pace.slots_s, _Slots())
 
 
 def _hold(open_shell: OpenShell, workspace: str, watch: Watch, scope: TaskScope) -> _Lost:

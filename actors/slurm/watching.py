@@ -32,6 +32,8 @@ class Pace:
     """The longest pause between two questions to a Slurm that does not answer."""
     idle_s: float = 10.0
     """Slurm is asked whether it is there, while nothing runs."""
+    slots_s: float = 5.0
+    """The slots, and how long a run waits for its node, are told again."""
 
 
 @dataclass(frozen=True, slots=True)

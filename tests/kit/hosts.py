@@ -126,7 +126,7 @@ def slurm_host(workspace: Path, **arguments: Any) -> Iterator[Host]:
         "open_shell": open_here,
         "monitor": Probe("monitor"),
         "worker_spec": lambda index, uuid: Spec(f"gpu-{index}", LocalLane),
-        "pace": slurm.Pace(files_s=0.02, queue_s=0.2),
+        "pace": slurm.Pace(files_s=0.02, queue_s=0.2, idle_s=0.5, slots_s=0.2),
         "patience": slurm.Patience(lag_s=0.5, forgotten_s=2.0),
         "parent": Probe("host"),
         **arguments,
