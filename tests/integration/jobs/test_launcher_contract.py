@@ -302,6 +302,7 @@ def test_removal_spares_what_lives_and_what_lies_elsewhere(host: Host, tmp_path:
     outside = tmp_path / "outside"
     outside.mkdir()
     host.launch(host.job("c/1/1", "sleep", "90"))
+    host.probe.expect(JobObserved, 30, lambda news: news.observation is Observation.RUNNING)
     host.launch(host.job("c/2/1", "true"))
     host.last("c/2/1")
     (host.workspace / "link").symlink_to(outside)
