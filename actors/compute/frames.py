@@ -12,6 +12,7 @@ import pickletools
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import IO, Any
 
 from messages.faults import Blame, Fault
@@ -70,10 +71,19 @@ class _FrameUnpickler(pickle.Unpickler):
     """Knows the frames and what they hold, and nothing else."""
 
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("builtins", "getattr"):
+            return _member
         known = _FRAMES.get(name)
         if known is None or known.__module__ != module:
             raise pickle.UnpicklingError(f"{module}.{name} is no part of a frame")
         return known
+
+
+def _member(kind: Any, name: Any) -> Any:
+    """A member of an enumeration: Python before 3.11.4 writes it as ``getattr(kind, name)``."""
+    if not (isinstance(kind, type) and issubclass(kind, Enum) and isinstance(name, str)):
+        raise pickle.UnpicklingError("getattr of anything but an enumeration is no part of a frame")
+    return kind[name]
 
 
 class _LightUnpickler(pickle.Unpickler):
