@@ -88,6 +88,7 @@ def test_a_changed_host_key_is_mended_by_the_manual(tmp_path: Path) -> None:
             follow(tmp_path, site.conf, "changed host key", "mend", given)
             rows = daemon.until_ended(1, 110)
             assert {row.state for row in rows.values()} == {CaseState.DONE}
+            until(lambda: not alarms(daemon), 30, "the alarm is over")
             assert "has CHANGED" not in follow(tmp_path, site.conf, "changed host key", "see", given)
 
 
