@@ -33,6 +33,9 @@ HEADERS = MappingProxyType(
 )
 
 
+_BAD_QUERY = Fault("The query of the address holds bytes that no address may hold.", remedy="Write them as %XX.")
+
+
 class Guard:
     """ASGI middleware around everything that the console answers. ``access`` None: nothing is served over TCP."""
 
@@ -47,6 +50,9 @@ class Guard:
         scope.setdefault("state", {})["user"] = peer.user
         if not peer.local and (denied := self._denied(scope, peer)):
             await refusal(denied.status, Fault(denied.what, remedy=denied.remedy))(scope, receive, outward)
+            return
+        if not scope["query_string"].isascii():
+            await refusal(400, _BAD_QUERY)(scope, receive, outward)
             return
         try:
             await self._app(scope, receive, outward)
