@@ -59,7 +59,11 @@ def _to_5(database: Database) -> None:
     )
 
 
-STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5})
+def _to_6(_database: Database) -> None:
+    """What happens to a result after it is published."""
+
+
+STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6})
 """Version → what makes it out of the version before: changes tables with sqlite-utils, begins no transaction."""
 
 
