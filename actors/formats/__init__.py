@@ -1,7 +1,7 @@
-"""The machine's and the plan's files, read into frozen values; shared by scanner, interpreter and results.
+"""The machine's and the plan's files, read into frozen values; shared by scanner, interpreter, results and reporter.
 
 What is light is here: text readers and profiles need neither numpy nor pydicom. ``ptn``, ``mgn``, ``plan_reader``,
-``ct`` and ``matching`` import them, and are for worker processes only.
+``ct``, ``matching``, ``delivered``, ``planned_path`` and ``off_plan`` import them, and are for worker processes only.
 """
 
 from actors.formats.calibration import Calibration, choose_calibration, gantry_of, read_calibration

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.errors import CaseError
-from actors.interpreter.path import PlannedPath, stretch_at
+from actors.formats.planned_path import PlannedPath, stretch_at
 from messages.interpretation import AxisFit
 
 SCALE_TOLERANCE = 0.01

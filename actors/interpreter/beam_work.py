@@ -12,15 +12,15 @@ from pydicom.dataset import Dataset
 from actors.errors import CaseError
 from actors.formats.calibration import Calibration
 from actors.formats.ct import CtVolume
+from actors.formats.delivered import DeliveredLayer, delivered_layer
 from actors.formats.matching import POSITION_TOLERANCE_MM, scan_rms
 from actors.formats.plan import Plan, PlanBeam, ScanMode
 from actors.formats.plan_checks import refuse_beam
+from actors.formats.planned_path import planned_path, progress_of
 from actors.interpreter import axis_fit, engine_input, log_csv, log_plan, run_plan
 from actors.interpreter.collect import Delivery, InputLog, LayerPart, read_layer
 from actors.interpreter.coverage import LayerParts, Span, check_amount, cover
-from actors.interpreter.delivered import DeliveredLayer, delivered_layer
 from actors.interpreter.deviation import deviation_of
-from actors.interpreter.path import planned_path, progress_of
 from actors.interpreter.staging import Staging
 from actors.interpreter.verdict import Findings, judge_beam
 from messages.engine import EngineProfile, Grid

@@ -5,15 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.formats.delivered import DeliveredLayer
+from actors.formats.off_plan import distances_to_plan
 from actors.formats.plan import PlanLayer, ScanMode
-from actors.interpreter.delivered import DeliveredLayer
-from actors.interpreter.path import PlannedPath, distance_to, progress_of, stretch_at
+from actors.formats.planned_path import PlannedPath, progress_of, stretch_at
 from messages.interpretation import LayerDeviation
-
-# The monitor's share of the way and the real place differ by a little: a quarter of a usual stretch is let pass.
-_SLACK = 0.25
-# A neighbouring stretch takes a sample only when it is clearly nearer than the one under way.
-_CLEARLY_MM = 0.25
 
 
 def deviation_of(
@@ -27,16 +23,11 @@ def deviation_of(
 ) -> LayerDeviation:
     """Deviation of one delivered layer; ``whole`` and ``rest`` as ``progress_of`` has them.
 
-    Line scanning: distance of each sample to the planned segment under way (by monitor counts). Spot scanning: distance
-    to the nearest planned spot. ``missing``: stretches with planned meterset that got no counts.
+    Distances as ``distances_to_plan`` has them. ``missing``: stretches with planned meterset that got no counts.
     """
     share = progress_of(delivered, planned.mu, whole=whole, rest=rest)
     under_way = stretch_at(path, share)
-    points = delivered.positions_mm
-    if mode is ScanMode.SPOT:
-        distances, stretch = _nearest_spot(path, points)
-    else:
-        distances, stretch = _segments(path, share, under_way, points)
+    distances, stretch = distances_to_plan(path, mode, share, delivered.positions_mm)
     mu = np.bincount(stretch, weights=delivered.count, minlength=len(path)) * delivered.mu_per_count
     reached = _reached(path, under_way, whole=whole, rest=rest)
     differences = np.abs(mu - path.mu)[reached]
@@ -78,29 +69,3 @@ def _reached(path: PlannedPath, under_way: NDArray[np.intp], *, whole: bool, res
     if whole:
         return slice(len(path))
     return slice(int(under_way.min(initial=len(path))) + 1, len(path)) if rest else slice(int(under_way.max(initial=0)))
-
-
-def _segments(
-    path: PlannedPath, share: NDArray[np.float64], under_way: NDArray[np.intp], points: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """(distance, segment that the counts belong to) of each sample."""
-    slack = _SLACK / len(path)
-    distance = distance_to(path, under_way, points)
-    nearest = distance.copy()
-    owner = under_way.copy()
-    for step in (-1, 1):
-        neighbour = np.clip(under_way + step, 0, len(path) - 1)
-        to_neighbour = distance_to(path, neighbour, points)
-        in_reach = stretch_at(path, share + step * slack) == neighbour
-        np.minimum(distance, to_neighbour, out=distance, where=in_reach)
-        nearer = to_neighbour < nearest - _CLEARLY_MM
-        owner[nearer] = neighbour[nearer]
-        nearest[nearer] = to_neighbour[nearer]
-    return distance, owner
-
-
-def _nearest_spot(path: PlannedPath, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    from scipy.spatial import cKDTree  # noqa: PLC0415 - only spot scanning needs it, and it loads slowly
-
-    distances, spots = cKDTree(path.end_mm).query(points)
-    return distances, spots

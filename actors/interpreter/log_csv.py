@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.formats.delivered import DeliveredLayer, shortened
 from actors.interpreter.decimals import comma_lines
-from actors.interpreter.delivered import DeliveredLayer, shortened
 
 # The engine reads a count as a C int.
 _LARGEST = 2**31 - 1

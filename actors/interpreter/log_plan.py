@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from actors.errors import CaseError, MqiError
+from actors.formats.delivered import DeliveredLayer
 from actors.formats.plan import Plan, PlanBeam
 from actors.formats.spots import PRIVATE_GROUP, private_base
-from actors.interpreter.delivered import DeliveredLayer
 from actors.interpreter.path_bins import PathBins, path_bins, truncation_loss
 from actors.interpreter.run_plan import decimal, put, run_plan, shallow
 from messages.faults import Blame, Fault

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from actors.formats.delivered import DeliveredLayer
 from actors.formats.plan import PlanLayer
-from actors.interpreter.delivered import DeliveredLayer
 
 MU_PER_COUNT = 2.0e-8
 

@@ -10,8 +10,8 @@ from layer_maker import along, planned
 
 from actors.errors import CaseError
 from actors.formats.plan import ScanMode
+from actors.formats.planned_path import planned_path, progress_of
 from actors.interpreter.axis_fit import ORIENTATIONS, Pairs, check_fit, fit_axes, pairs_of
-from actors.interpreter.path import planned_path, progress_of
 
 L_SHAPE = np.array([[-20, 30], [-20, 10], [-20, -10], [-20, -30], [0, -30], [12, -30]], dtype=float)
 NOISE = np.random.default_rng(1).normal(0, 0.05, L_SHAPE.shape)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.formats.calibration import parse_calibration
+from actors.formats.delivered import delivered_layer, shortened
 from actors.formats.ptn import ROW, PtnRows
-from actors.interpreter.delivered import delivered_layer, shortened
 
 CONF = Path(__file__).resolve().parents[3] / "conf" / "calibrations"
 G1, G2 = (parse_calibration(name, (CONF / f"{name.lower()}.txt").read_bytes(), name) for name in ("G1", "G2"))

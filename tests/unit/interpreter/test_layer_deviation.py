@@ -7,8 +7,8 @@ import pytest
 from layer_maker import MU_PER_COUNT, along, delivered, planned
 
 from actors.formats.plan import PlanLayer, ScanMode
+from actors.formats.planned_path import planned_path
 from actors.interpreter.deviation import deviation_of
-from actors.interpreter.path import planned_path
 from messages.interpretation import LayerDeviation
 
 ZIGZAG = planned([[0, 0], [10, 0], [10, 5], [0, 5], [0, 10], [10, 10]], [0, 0.5, 0, 0.5, 0, 0.5])

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.formats.delivered import DeliveredLayer
 from actors.formats.plan import PlanLayer, ScanMode
-from actors.interpreter.delivered import DeliveredLayer
 
 
 @dataclass(frozen=True, slots=True, eq=False)
