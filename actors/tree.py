@@ -24,28 +24,33 @@ Started top to bottom, stopped bottom to top.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
-from actors.case import Admission, Case, FarHost
+from actors.case import Admission, Case
 from actors.compute import Compute
 from actors.console import Console
-from actors.gpu_worker import GpuWorker
+from actors.host_tree import HostPlan, far_host
 from actors.ledger import Ledger, Reader
-from actors.local_host import LocalControl, LocalLane
 from actors.monitor import Monitor
 from actors.notifier import Notifier
 from actors.orders import Orders
 from actors.reporter import Reporter
 from actors.scanner import Scanner
 from actors.scheduler import Scheduler
-from actors.settings import HostSettings, Settings, Slurm
-from actors.slurm import Pace, SlurmControl, SlurmOptions, open_here
-from actors.ssh_connection import SshControl, SshLane, Target, open_link
+from actors.site import (
+    ADMISSION,
+    COMPUTE,
+    HOSTS,
+    LEDGER,
+    MONITOR,
+    NOTIFIER,
+    ORDERS,
+    PIPELINE,
+    SCANNER,
+    SCHEDULER,
+    Site,
+)
 from actors.supervision import (
-    Address,
     Backoff,
     Context,
     Restart,
@@ -56,54 +61,6 @@ from actors.supervision import (
     System,
     supervisor,
 )
-from messages.engine import EngineProfile
-from messages.hosts import GpuLimits
-from messages.operators import SettingsReloaded
-
-MONITOR = "root/monitor"
-NOTIFIER = "root/notifier"
-PIPELINE = "root/pipeline"
-LEDGER = f"{PIPELINE}/ledger"
-COMPUTE = f"{PIPELINE}/compute"
-HOSTS = f"{PIPELINE}/hosts"
-SCHEDULER = f"{PIPELINE}/scheduler"
-CASES = f"{PIPELINE}/cases"
-ADMISSION = f"{CASES}/admission"
-SCANNER = f"{PIPELINE}/scanner"
-ORDERS = f"{PIPELINE}/orders"
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What the tree is built from: settings, and what was read and asked before anything started."""
-
-    settings: Settings
-    profile: EngineProfile
-    engine_version: str
-    daemon_version: str
-    socket: Path
-    """Of the console."""
-    stop: Callable[[], None]
-    """Ask the process to stop in order; returns at once."""
-    reload: Callable[[], SettingsReloaded]
-
-
-def target(host: HostSettings) -> Target:
-    """How an SSH host is entered."""
-    return Target.of(
-        name=host.name,
-        address=host.address,
-        port=host.port,
-        user=host.user,
-        key_file=host.key_file,
-        known_hosts=host.known_hosts,
-    )
-
-
-def slurm_options(slurm: Slurm) -> SlurmOptions:
-    """What a beam's job asks of the cluster."""
-    fields = ("partition", "account", "qos", "gres", "time_limit", "mem", "extra")
-    return SlurmOptions(**{field: getattr(slurm, field) for field in fields})
 
 
 class Plans:
@@ -210,79 +167,9 @@ class Plans:
         return Spec("compute", Compute, arguments, capacity=10_000)
 
     def hosts(self) -> Spec:
-        return supervisor("hosts", [self.host(host) for host in self.site.settings.hosts])
-
-    def host(self, host: HostSettings) -> Spec:
-        lanes = [self.lane(host, n + 1) for n in range(host.lanes)]
         return supervisor(
-            host.name,
-            [self.control(host), *lanes],
-            Strategy.REST_FOR_ONE,
-            max_restarts=5,
-            within_s=60,
-            backoff=Backoff(min_s=1.0, max_s=60.0, jitter=0.2),  # the circuit breaker
-            escalates=False,
+            "hosts", [HostPlan(host, lambda: self.site).supervisor() for host in self.site.settings.hosts]
         )
-
-    def control(self, host: HostSettings) -> Spec:
-        def make(context: Context) -> LocalControl | SshControl | SlurmControl:
-            monitor = context.system.address(MONITOR)
-            name, gpus, place = host.name, host.gpus, host.workspace
-            if host.slurm is not None and host.launcher == "slurm":
-                return SlurmControl(
-                    context,
-                    host=name,
-                    workspace=place,
-                    slots=host.slurm.max_queued,
-                    options=slurm_options(host.slurm),
-                    open_shell=open_here if host.kind == "local" else functools.partial(open_link, target(host)),
-                    monitor=monitor,
-                    worker_spec=worker,
-                    pace=Pace(queue_s=host.slurm.interval_s, files_s=min(0.5, host.slurm.interval_s)),
-                )
-            if host.kind == "local":
-                return LocalControl(
-                    context, host=name, workspace=Path(place), gpus=gpus, monitor=monitor, worker_spec=worker
-                )
-            return SshControl(
-                context, host=name, target=target(host), workspace=place, gpus=gpus, monitor=monitor, worker_spec=worker
-            )
-
-        def worker(index: int, uuid: str) -> Spec:
-            return self.worker(host, index, uuid)
-
-        return Spec("control", make)
-
-    def lane(self, host: HostSettings, number: int) -> Spec:
-        def make(context: Context) -> LocalLane | SshLane:
-            monitor, name, place = context.system.address(MONITOR), host.name, host.workspace
-            if host.kind == "local":
-                return LocalLane(context, host=name, workspace=Path(place), monitor=monitor)
-            return SshLane(context, host=name, target=target(host), workspace=place, monitor=monitor)
-
-        return Spec(f"lane-{number}", make)
-
-    def worker(self, host: HostSettings, index: int, uuid: str) -> Spec:
-        def make(context: Context) -> GpuWorker:
-            at, here = context.system.address, f"{HOSTS}/{host.name}"
-            return GpuWorker(
-                context,
-                host=host.name,
-                index=index,
-                uuid=uuid,
-                workspace=host.workspace,
-                asked=host.asks_gpus,
-                ledger=at(LEDGER),
-                scheduler=at(SCHEDULER),
-                control=at(f"{here}/control"),
-                lanes=tuple(at(f"{here}/lane-{n + 1}") for n in range(host.lanes)),
-                monitor=at(MONITOR),
-                progress=self.site.profile.progress,
-                case_address=lambda case: at(f"{CASES}/{case}"),
-                limits=GpuLimits(temperature_c=round(self.site.settings.monitor.gpu_temperature_c)),
-            )
-
-        return Spec(f"gpu-{index}", make)
 
     def scheduler(self) -> Spec:
         def make(context: Context) -> Scheduler:
@@ -321,7 +208,7 @@ class Plans:
                 monitor=at(MONITOR),
                 controls={host.name: at(f"{HOSTS}/{host.name}/control") for host in settings.hosts},
                 worker_address=lambda worker: at(f"{HOSTS}/{worker}"),
-                hosts={host.name: self.far_host(host, at) for host in settings.hosts},
+                hosts={host.name: far_host(host, at) for host in settings.hosts},
                 profile=site.profile,
                 calibrations=settings.machines.files,
                 zone=settings.site.zone,
@@ -335,12 +222,6 @@ class Plans:
 
         # a case that crashes time and again backs off alone; it must not take the others down with it
         return Spec(name, make, restart=Restart.TRANSIENT, backoff=Backoff(0.01, 60.0, 0.2), escalates=False)
-
-    @staticmethod
-    def far_host(host: HostSettings, at: Callable[[str], Address]) -> FarHost:
-        here = f"{HOSTS}/{host.name}"
-        lanes = tuple(at(f"{here}/lane-{n + 1}") for n in range(host.lanes))
-        return FarHost(host.workspace, at(f"{here}/control"), lanes)
 
     def scanner(self) -> Spec:
         def make(context: Context) -> Scanner:

@@ -18,13 +18,12 @@ LIBRARIES = {
     "errors",
     "settings",
     "logs",
-    "profiles",
     "documents",
     "crash_points",
     "unfinished",
 }
 """What every room may import beside messages."""
-TOPS = {"cli", "demo", "tree"}
+TOPS = {"cli", "demo", "tree", "host_tree"}
 """What may import any room: the command line, the demo, and the page that wires the tree."""
 
 

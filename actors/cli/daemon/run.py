@@ -189,7 +189,7 @@ class RealTree:
         running.take_over(self._site(daemon))
 
     def _site(self, daemon: Daemon) -> Any:
-        from actors.tree import Site
+        from actors.site import Site
 
         return Site(
             settings=daemon.settings,

@@ -31,9 +31,9 @@ def check_hosts(settings: Settings, _conf: Path) -> Iterator[Finding]:
 
 def _cluster(host: HostSettings, slurm: Slurm) -> Iterator[Finding]:
     """Whether Slurm is there, answers, and would take a beam's job."""
+    from actors.host_tree import slurm_options, target
     from actors.slurm import check_cluster, open_here
     from actors.ssh_connection import open_link
-    from actors.tree import slurm_options, target
 
     way = open_here if host.kind == "local" else functools.partial(open_link, target(host))
     for line in check_cluster(way, host.workspace, slurm_options(slurm)):

@@ -17,7 +17,7 @@ from actors.cli.views import cases_view, short, show_view, status_view
 from actors.documents import case_document, case_progress, halting, show_document, status_document, why
 from actors.errors import MqiError
 from actors.settings import SettingsError
-from actors.tree import CASES
+from actors.site import CASES
 from messages.faults import Fault
 from messages.ledger import AlarmRow, AttemptRow, BeamRow, CaseRow, EventRow, GpuRow, HostRow
 from messages.operators import Holder
