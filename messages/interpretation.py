@@ -163,6 +163,17 @@ class BeamAmount:
 
 
 @dataclass(frozen=True, slots=True)
+class SeriesReference:
+    """DICOM objects of one class and series that a dose belongs to."""
+
+    study_uid: str
+    series_uid: str
+    sop_class: str
+    instances: tuple[str, ...]
+    """SOPInstanceUID of each; images ascending in z."""
+
+
+@dataclass(frozen=True, slots=True)
 class Interpretation:
     """A whole case, interpreted."""
 
@@ -198,3 +209,6 @@ class Interpretation:
     """Of every planned treatment beam."""
     fraction_groups: int = 0
     """How many the plan has; 0: not known."""
+    references: tuple[SeriesReference, ...] = ()
+    """The CT images that the dose is computed in, and the RTSTRUCT that the plan refers to (else the only one in its
+    frame of reference) if it lies in the case folder. A phantom has no images."""

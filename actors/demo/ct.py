@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.sequence import Sequence as DicomSequence
 from pydicom.uid import CTImageStorage, RTStructureSetStorage
 
-from actors.demo.planned import Identity, made_uid
+from actors.demo.planned import Identity, made_uid, structures_uid
 from actors.demo.recipe import CaseFault, CaseRecipe
 from actors.demo.rtplan import dicom_bytes, dicom_file, patient_and_study
 
@@ -92,7 +92,7 @@ def _pixels(z_mm: float) -> np.ndarray:
 
 
 def _structures(recipe: CaseRecipe, identity: Identity) -> FileDataset:
-    structures = dicom_file(RTStructureSetStorage, made_uid("structures", identity.study_uid))
+    structures = dicom_file(RTStructureSetStorage, structures_uid(identity))
     patient_and_study(structures, identity, "RTSTRUCT", series="structures")
     structures.Manufacturer = "Synthetic"
     structures.StructureSetLabel = "DEMO"

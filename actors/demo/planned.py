@@ -68,6 +68,11 @@ def made_uid(*parts: object) -> str:
     return f"2.25.{uuid.uuid5(uuid.NAMESPACE_OID, '/'.join(map(str, parts))).int}"
 
 
+def structures_uid(identity: Identity) -> str:
+    """SOPInstanceUID of the structure set that the plan was made on."""
+    return made_uid("structures", identity.study_uid)
+
+
 def identity_of(recipe: CaseRecipe) -> Identity:
     """Who and what the case is about; depends on seed, patient and plan number, never on the day."""
     key = (recipe.seed, recipe.patient, recipe.plan)

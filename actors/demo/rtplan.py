@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import UID, ExplicitVRLittleEndian, RTIonPlanStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, RTIonPlanStorage, RTStructureSetStorage
 from pydicom.valuerep import format_number_as_ds
 
-from actors.demo.planned import SETUP_NUMBER, Identity, PlannedBeam, PlannedLayer, made_uid
+from actors.demo.planned import SETUP_NUMBER, Identity, PlannedBeam, PlannedLayer, made_uid, structures_uid
 from actors.demo.recipe import CaseRecipe
 
 IMPAC_GROUP = 0x300B
@@ -36,6 +36,8 @@ def plan_dataset(recipe: CaseRecipe, identity: Identity, beams: Sequence[Planned
     plan.RTPlanTime = _TIME
     plan.PlanIntent = "CURATIVE"
     plan.RTPlanGeometry = "PATIENT"
+    if recipe.with_ct:
+        plan.ReferencedStructureSetSequence = DicomSequence([_structures(identity)])
     plan.ApprovalStatus = "APPROVED"
     plan.ReviewDate = _DATE
     plan.ReviewTime = _TIME
@@ -90,6 +92,13 @@ def dicom_bytes(dataset: FileDataset) -> bytes:
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def _structures(identity: Identity) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = RTStructureSetStorage
+    item.ReferencedSOPInstanceUID = structures_uid(identity)
+    return item
 
 
 def _dose_reference(recipe: CaseRecipe) -> Dataset:

@@ -15,7 +15,7 @@ from actors.formats import plan_values as values
 from actors.formats.dicom_bounds import IMAGE_ELEMENTS, too_costly
 from actors.formats.plan_context import BeamContext
 from actors.formats.reading import MIB
-from actors.formats.structures import unseen_by_engine
+from actors.formats.structures import StructureSet, structure_set_of, unseen_by_engine
 from messages.engine import EngineProfile, Grid
 
 LIMIT = 64 * MIB
@@ -43,6 +43,8 @@ class CtSlice:
     slope: float
     intercept: float
     bits: int
+    series_uid: str = ""
+    study_uid: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class Classified:
     slice: CtSlice | None = None
     unseen: tuple[str, ...] = ()
     """Of a structure set: what the engine does not know of, such as ``overrides the density of Metal``."""
+    structure_set: StructureSet | None = None
 
 
 def classify(data: bytes, where: str) -> Classified:
@@ -83,7 +86,7 @@ def classify(data: bytes, where: str) -> Classified:
         if modality == "CT":
             return Classified(modality, slice=_slice(dataset, where))
         if modality == "RTSTRUCT":
-            return Classified(modality, unseen=unseen_by_engine(dataset))
+            return Classified(modality, unseen=unseen_by_engine(dataset), structure_set=structure_set_of(dataset))
         return Classified(modality)
     except CaseError:
         raise
@@ -131,6 +134,8 @@ def _slice(dataset: Dataset, where: str) -> CtSlice:
         slope=values.required(dataset, "RescaleSlope", context),
         intercept=values.required(dataset, "RescaleIntercept", context),
         bits=values.whole(dataset, "BitsAllocated", context, default=0),
+        series_uid=values.text(dataset, "SeriesInstanceUID"),
+        study_uid=values.text(dataset, "StudyInstanceUID"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
@@ -14,6 +15,28 @@ STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
 _DENSITIES = {"REL_MASS_DENSITY", "REL_ELEC_DENSITY", "REL_STOP_RATIO", "MASS_DENSITY", "ELEM_FRACTION"}
 # RTROIInterpretedType (PS3.3 C.8.8.8.1): SUPPORT is an external device that carries the patient.
 _BODIES = {"SUPPORT": "has the couch or support", "BOLUS": "has the bolus"}
+
+
+@dataclass(frozen=True, slots=True)
+class StructureSet:
+    """What identifies one RTSTRUCT."""
+
+    uid: str
+    """SOPInstanceUID."""
+    series_uid: str
+    study_uid: str
+    frames_of_reference: frozenset[str]
+    """In which its regions are drawn."""
+
+
+def structure_set_of(dataset: Dataset) -> StructureSet:
+    """The identity of an RTSTRUCT data set."""
+    referenced = values.items(dataset, "ReferencedFrameOfReferenceSequence")
+    frames = {values.text(one, "FrameOfReferenceUID") for one in (dataset, *referenced)}
+    uid, series, study = (
+        values.text(dataset, name) for name in ("SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID")
+    )
+    return StructureSet(uid, series, study, frozenset(frames - {""}))
 
 
 def unseen_by_engine(dataset: Dataset) -> tuple[str, ...]:

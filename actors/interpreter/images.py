@@ -11,11 +11,11 @@ from actors.errors import CaseError
 from actors.formats import ct
 from actors.formats.ct import CtSlice, CtVolume, classify, volume_of
 from actors.formats.reading import KIB, read_head, shown
-from actors.formats.structures import STRUCTURE_SET
+from actors.formats.structures import STRUCTURE_SET, StructureSet
 from actors.interpreter.collect import InputLog
 from actors.interpreter.engine_input import DICOM_DIR
 from actors.interpreter.staging import Staging
-from messages.interpretation import InterpretCase
+from messages.interpretation import InterpretCase, SeriesReference
 
 _CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
 _HEAD_BYTES = 4 * KIB
@@ -32,6 +32,26 @@ class Images:
     """The CT in the plan's frame of reference, staged for every beam; None where nothing is scored in a CT."""
     unseen: tuple[str, ...]
     """What structure sets say that the engine does not know of, each the end of a sentence."""
+    structure_sets: tuple[StructureSet, ...] = ()
+    """Those in the plan's frame of reference."""
+
+    def references(self, named: Sequence[str]) -> tuple[SeriesReference, ...]:
+        """The images that are scored in, by series, and the structure set that belongs to the plan.
+
+        named: SOPInstanceUIDs of structure sets that the plan refers to; none: the only one that there is.
+        """
+        series: dict[tuple[str, str], list[str]] = {}
+        for one in self.volume.slices if self.volume is not None else ():
+            series.setdefault((one.study_uid, one.series_uid), []).append(one.uid)
+        sets = [one for one in self.structure_sets if not named or one.uid in named]
+        return (
+            *(SeriesReference(*key, _CT_IMAGE, tuple(uids)) for key, uids in series.items()),
+            *(
+                SeriesReference(one.study_uid, one.series_uid, STRUCTURE_SET, (one.uid,))
+                for one in sets
+                if len(sets) == 1
+            ),
+        )
 
 
 def read_images(
@@ -44,17 +64,20 @@ def read_images(
     """
     slices: list[CtSlice] = []
     unseen: list[str] = []
+    sets: list[StructureSet] = []
     for path in image_files(request):
         data = inputs.read(path, ct.LIMIT, "A DICOM file of the case")
         found = classify(data, shown(path))
         unseen += found.unseen
+        if found.structure_set is not None and frame_of_reference in found.structure_set.frames_of_reference:
+            sets.append(found.structure_set)
         if found.slice is not None and found.slice.frame_of_reference == frame_of_reference:
             slices.append(found.slice)
             staging.write(parts[0], f"{DICOM_DIR}/CT.{len(slices):04d}.dcm", data)
     volume = volume_of(slices, request.profile) if request.profile.geometry == "ct" else None
     for part in parts[1:]:
         staging.share(parts[0], part, f"{DICOM_DIR}/CT.")
-    return Images(volume, tuple(unseen))
+    return Images(volume, tuple(unseen), tuple(sets))
 
 
 def image_files(request: InterpretCase) -> Iterator[Path]:

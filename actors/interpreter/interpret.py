@@ -13,6 +13,7 @@ from actors.formats.calibration import Calibration, choose_calibration, gantry_o
 from actors.formats.plan import Plan, PlanBeam
 from actors.formats.plan_checks import plan_notes
 from actors.formats.plan_reader import LIMIT, parse_dataset, plan_of
+from actors.formats.plan_values import items, text
 from actors.formats.reading import KIB, read_bounded, shown
 from actors.interpreter.beam_work import BeamOutcome, CaseWork, amount_of, interpret_beam
 from actors.interpreter.collect import Delivery, InputLog, open_delivery
@@ -185,6 +186,7 @@ def _interpretation(
         fraction_group=group.number,
         planned_fractions=group.planned_fractions,
         fraction_groups=len(case.plan.fraction_groups),
+        references=images.references(_structure_sets(case.dataset)),
         partial=source.partial,
         beams=tuple(outcome.beam for outcome in outcomes),
         inputs=inputs.proofs,
@@ -194,6 +196,11 @@ def _interpretation(
         treatment=case.plan.is_treatment,
         amounts=_amounts(case.plan, outcomes),
     )
+
+
+def _structure_sets(dataset: Dataset) -> list[str]:
+    """SOPInstanceUIDs that the plan names as those it was made on (PS3.3 C.8.8.9)."""
+    return [text(one, "ReferencedSOPInstanceUID") for one in items(dataset, "ReferencedStructureSetSequence")]
 
 
 def _amounts(plan: Plan, outcomes: Sequence[BeamOutcome]) -> tuple[BeamAmount, ...]:

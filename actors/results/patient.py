@@ -23,6 +23,7 @@ _TAGS = (
     "PatientBirthDate",
     "PatientSex",
     "StudyInstanceUID",
+    "SeriesInstanceUID",
     "StudyID",
 )
 
@@ -46,6 +47,7 @@ def plan_person(plan_path: str, interpretation: Interpretation) -> Person:
         study_date=_value(plan, "StudyDate"),
         study_time=_value(plan, "StudyTime"),
         accession=_value(plan, "AccessionNumber"),
+        plan_series_uid=_value(plan, "SeriesInstanceUID"),
     )
 
 

@@ -14,11 +14,11 @@ from actors.results.manifest import NAME, PublishedDose, manifest_bytes, session
 from actors.results.patient import plan_person
 from actors.results.pixels import grid_scaling, pixel_blocks
 from actors.results.raw_dose import Dose, read_raw
-from actors.results.rtdose import DoseLabel, Person, header, phantom_person, pixel_element
+from actors.results.rtdose import RT_ION_PLAN, DoseLabel, Person, header, phantom_person, pixel_element
 from actors.results.verdict import Judgement, engine_sha256, is_gray, judge
 from messages.engine import EngineProfile
 from messages.faults import Blame, Fault
-from messages.interpretation import BeamInput
+from messages.interpretation import BeamInput, SeriesReference
 from messages.results import BeamResult, PublishCase, PublishedCase
 
 LOG_LIMIT = 8 * 1024 * 1024
@@ -90,7 +90,14 @@ class _Publication:
             series_key=self.attempts,
             model=f"{self.profile.name}/{self.profile.version}",
             software=tuple(version for version in (self.case.daemon_version, engine) if version),
+            references=() if phantom else self._references(),
         )
+
+    def _references(self) -> tuple[SeriesReference, ...]:
+        """Plan, images and structure set, as far as their series is known."""
+        interpretation, series = self.case.interpretation, self.person.plan_series_uid
+        plan = SeriesReference(interpretation.study_uid, series, RT_ION_PLAN, (interpretation.plan_uid,))
+        return tuple(one for one in (plan, *interpretation.references) if one.series_uid and one.study_uid)
 
 
 def _write(publication: _Publication, folder: NewFolder) -> PublishedCase:

@@ -15,9 +15,13 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, RTDoseStorage
 from actors.results.frame import DoseFrame
 from actors.results.pixels import decimal_string
 from actors.results.uids import IMPLEMENTATION_UID, uid
+from messages.interpretation import SeriesReference
 
 RT_ION_PLAN = "1.2.840.10008.5.1.4.1.1.481.8"
 """SOP class RT Ion Plan Storage."""
+_CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+_USED_FOR_DOSE = ("129202", "DCM", "Image used for Dose Calculation")
+"""Purpose of reference (PS3.16 CID 7201)."""
 _CASE_TIME = re.compile(r"(\d{8})-(\d{6})-")
 _LONG_STRING = 64
 """Characters of a DICOM long string (PS3.5 6.2, VR LO)."""
@@ -37,6 +41,8 @@ class Person:
     study_date: str
     study_time: str
     accession: str
+    plan_series_uid: str = ""
+    """Of the plan itself; empty: a phantom's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class DoseLabel:
     series_key: str
     model: str
     software: tuple[str, ...]
+    references: tuple[SeriesReference, ...] = ()
+    """Plan, CT and RTSTRUCT of a dose in a patient; none: in a phantom."""
 
 
 def phantom_person(case: str) -> Person:
@@ -97,6 +105,7 @@ def header(frame: DoseFrame, person: Person, label: DoseLabel, scaling: str) -> 
     _plane(dataset, frame)
     _dose(dataset, frame, label, scaling)
     dataset.ReferencedRTPlanSequence = Sequence([_referenced_plan(label)])
+    _patient_references(dataset, person, label)
     dataset.file_meta = _meta(dataset)
     buffer = BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
@@ -172,8 +181,9 @@ def _plane(dataset: Dataset, frame: DoseFrame) -> None:
 
 
 def _dose(dataset: Dataset, frame: DoseFrame, label: DoseLabel, scaling: str) -> None:
-    """Type and summation by PS3.3 C.8.8.3: BEAM_SESSION is a single session ("fraction") of one or more beams of the
-    plan, FRACTION_SESSION that of a single fraction group; BEAM, FRACTION and PLAN are of their entire delivery.
+    """Type and summation by PS3.3 C.8.8.3 (Dose Summation Type): BEAM_SESSION is a single session ("fraction") of one
+    or more beams of the plan, FRACTION_SESSION that of a single fraction group. BEAM is the entire delivery of beams,
+    FRACTION that of a fraction group, PLAN that of all fraction groups: none of them is what one session delivered.
     """
     dataset.DoseUnits = "GY" if label.gray else "RELATIVE"
     dataset.DoseType = "PHYSICAL"
@@ -181,6 +191,58 @@ def _dose(dataset: Dataset, frame: DoseFrame, label: DoseLabel, scaling: str) ->
     dataset.DoseComment = text(label.comment)
     dataset.DoseGridScaling = scaling
     dataset.TissueHeterogeneityCorrection = "WATER" if frame.phantom else "IMAGE"
+
+
+def _patient_references(dataset: Dataset, person: Person, label: DoseLabel) -> None:
+    """What a dose in a patient belongs to, besides the frame of reference that it shares with all of it.
+
+    The RT Dose Module (PS3.3 C.8.8.3) itself refers to plans alone: its Derivation Code and Referenced Instance
+    Sequences are for a dose composed of other doses (CID 7220), and the Referenced Structure Set Sequence is the RT DVH
+    Module's (C.8.8.4), which is nothing without histograms. The Common Instance Reference Module (C.12.2, optional in
+    the IOD by A.18.3) names all objects by study and series. The images stand in the Referenced Image Sequence as well,
+    with the purpose that PS3.16 CID 7201 has for them.
+    """
+    images = [uid for one in label.references if one.sop_class == _CT_IMAGE for uid in one.instances]
+    if images:
+        dataset.ReferencedImageSequence = Sequence([_used_image(uid) for uid in images])
+    own = [one for one in label.references if one.study_uid == person.study_uid]
+    if own:
+        dataset.ReferencedSeriesSequence = Sequence([_series(one) for one in own])
+    studies = dict.fromkeys(one.study_uid for one in label.references if one not in own)
+    if studies:
+        dataset.StudiesContainingOtherReferencedInstancesSequence = Sequence(
+            [_study(uid, label.references) for uid in studies]
+        )
+
+
+def _study(study_uid: str, references: tuple[SeriesReference, ...]) -> Dataset:
+    item = Dataset()
+    item.StudyInstanceUID = study_uid
+    item.ReferencedSeriesSequence = Sequence([_series(one) for one in references if one.study_uid == study_uid])
+    return item
+
+
+def _series(reference: SeriesReference) -> Dataset:
+    item = Dataset()
+    item.SeriesInstanceUID = reference.series_uid
+    item.ReferencedInstanceSequence = Sequence([_reference(reference.sop_class, uid) for uid in reference.instances])
+    return item
+
+
+def _used_image(instance: str) -> Dataset:
+    purpose = Dataset()
+    purpose.CodeValue, purpose.CodingSchemeDesignator, purpose.CodeMeaning = _USED_FOR_DOSE
+    image = _reference(_CT_IMAGE, instance)
+    image.PurposeOfReferenceCodeSequence = Sequence([purpose])
+    return image
+
+
+def _reference(sop_class: str, instance: str) -> Dataset:
+    """SOP Instance Reference Macro (PS3.3 Table 10-11)."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class
+    item.ReferencedSOPInstanceUID = instance
+    return item
 
 
 def _referenced_plan(label: DoseLabel) -> Dataset:
@@ -191,8 +253,6 @@ def _referenced_plan(label: DoseLabel) -> Dataset:
         beam = Dataset()
         beam.ReferencedBeamNumber = label.beam
         group.ReferencedBeamSequence = Sequence([beam])
-    plan = Dataset()
-    plan.ReferencedSOPClassUID = RT_ION_PLAN
-    plan.ReferencedSOPInstanceUID = label.plan_uid
+    plan = _reference(RT_ION_PLAN, label.plan_uid)
     plan.ReferencedFractionGroupSequence = Sequence([group])
     return plan

@@ -39,6 +39,23 @@ def test_pymedphys_reads_every_beam_and_the_sum_without_loss(case: PublishedCase
             assert np.allclose(own, other)
 
 
+def test_every_object_that_a_dose_refers_to_lies_in_the_case(case: PublishedCase) -> None:
+    """Plan, all images and the structure set, by their class, series and study."""
+    there = {}
+    for path in case.written.path.glob("*.dcm"):
+        header = pydicom.dcmread(path, stop_before_pixels=True)
+        there[header.SOPInstanceUID] = (header.SOPClassUID, header.SeriesInstanceUID, header.StudyInstanceUID)
+    for path in sorted(case.folder.glob("*.dcm")):
+        dose = pydicom.dcmread(path, stop_before_pixels=True)
+        named = {
+            one.ReferencedSOPInstanceUID: (one.ReferencedSOPClassUID, series.SeriesInstanceUID, dose.StudyInstanceUID)
+            for series in dose.ReferencedSeriesSequence
+            for one in series.ReferencedInstanceSequence
+        }
+        assert named == there, path.name
+        assert len(dose.ReferencedImageSequence) == 100
+
+
 def test_dicompyler_reads_the_same_planes_at_the_same_heights(case: PublishedCase) -> None:
     _dvhcalc()
     from dicompylercore import dicomparser  # noqa: PLC0415 - after it was made loadable

@@ -24,7 +24,7 @@ from actors.results import publish_case, verify_published, verify_run
 from actors.results.folder import NewFolder
 from messages.engine import EngineProfile, Grid
 from messages.faults import Blame
-from messages.interpretation import BeamAmount, Interpretation
+from messages.interpretation import BeamAmount, Interpretation, SeriesReference
 from messages.results import PublishCase, PublishedCase
 from tests.integration.results.run_maker import (
     CASE,
@@ -41,6 +41,14 @@ from tests.integration.results.run_maker import (
 from tests.kit.waiting import wait_until
 
 NUMBERS = (2, 3, 10)
+IMAGES = ("1.2.840.77.1", "1.2.840.77.2")
+STRUCTURES = "1.2.840.77.3"
+OTHER_STUDY = "1.2.840.77.5"
+REFERENCES = (
+    SeriesReference(OTHER_STUDY, "1.2.840.77.10", pydicom.uid.CTImageStorage, IMAGES),
+    SeriesReference("1.2.826.0.1.3680043.8.498.1", "1.2.840.77.30", pydicom.uid.RTStructureSetStorage, (STRUCTURES,)),
+)
+"""The CT lies in a study of its own."""
 
 
 def an_order(
@@ -178,6 +186,7 @@ def a_plan(path: Path, order: PublishCase, uid: str | None = None) -> None:
     plan.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     plan.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.8"
     plan.SOPInstanceUID = uid or order.interpretation.plan_uid
+    plan.SeriesInstanceUID = "1.2.840.77.6"
     plan.SpecificCharacterSet = "ISO_IR 192"
     plan.PatientName, plan.PatientID, plan.PatientSex = "김^철수", "12345", "O"
     plan.PatientBirthDate, plan.StudyDate, plan.StudyTime, plan.StudyID = "19500101", "20240201", "120000", "7"
@@ -188,7 +197,8 @@ def a_plan(path: Path, order: PublishCase, uid: str | None = None) -> None:
 @pytest.fixture
 def ct_order(tmp_path: Path) -> PublishCase:
     profile = PROFILE.model_copy(update={"geometry": "ct", "grid": None})
-    order = replace(an_order(tmp_path, profile), plan_path=str(tmp_path / "case" / "RP.dcm"))
+    order = an_order(tmp_path, profile, references=REFERENCES)
+    order = replace(order, plan_path=str(tmp_path / "case" / "RP.dcm"))
     a_plan(Path(order.plan_path), order)
     return order
 
@@ -201,6 +211,44 @@ def test_a_ct_dose_belongs_to_the_patient_and_the_plans_frame(ct_order: PublishC
     assert [float(value) for value in dataset.ImagePositionPatient] == [5.0, 14.0, 25.5]
     assert "PHANTOM" not in dataset.SeriesDescription
     assert dataset.TissueHeterogeneityCorrection == "IMAGE"
+
+
+@pytest.mark.parametrize("name", ["beam_10.dcm", "sum.dcm"])
+def test_a_ct_dose_refers_to_the_images_and_the_structure_set_that_it_was_computed_with(
+    ct_order: PublishCase, name: str
+) -> None:
+    published = publish_case(ct_order)
+    dataset = read(published, name)
+    images = dataset.ReferencedImageSequence
+    assert [image.ReferencedSOPInstanceUID for image in images] == list(IMAGES)
+    assert {image.ReferencedSOPClassUID for image in images} == {pydicom.uid.CTImageStorage}
+    assert {image.PurposeOfReferenceCodeSequence[0].CodeValue for image in images} == {"129202"}
+    (other,) = dataset.StudiesContainingOtherReferencedInstancesSequence
+    assert other.StudyInstanceUID == OTHER_STUDY
+    named = [
+        (
+            str(series.SeriesInstanceUID),
+            [str(one.ReferencedSOPInstanceUID) for one in series.ReferencedInstanceSequence],
+        )
+        for series in (*dataset.ReferencedSeriesSequence, *other.ReferencedSeriesSequence)
+    ]
+    plan_uid = ct_order.interpretation.plan_uid
+    assert named == [("1.2.840.77.6", [plan_uid]), ("1.2.840.77.30", [STRUCTURES]), ("1.2.840.77.10", list(IMAGES))]
+    shown = subprocess.run(
+        [tool("dcmdump"), "+P", "0008,1155", str(Path(published.path) / name)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert all(f"[{one}]" in shown for one in (*IMAGES, STRUCTURES, plan_uid))
+
+
+def test_a_phantom_dose_refers_to_nothing_of_a_patient_but_the_plan(tmp_path: Path) -> None:
+    dataset = read(publish_case(an_order(tmp_path, references=REFERENCES)), "sum.dcm")
+    assert "ReferencedRTPlanSequence" in dataset
+    for linked in ("ReferencedImageSequence", "ReferencedSeriesSequence"):
+        assert linked not in dataset
+    assert "StudiesContainingOtherReferencedInstancesSequence" not in dataset
 
 
 def test_beams_with_isocentres_of_their_own_share_the_cts_grid(ct_order: PublishCase) -> None:
