@@ -48,9 +48,22 @@ class CaseSource:
     missing: tuple[str, ...] = ()
     """For a partial case: sentences that name the beams and layers left."""
     supersedes: str = ""
-    """Case whose partial result this one completes."""
+    """Case whose partial result this one completes, or which it recalculates."""
     content: str = ""
-    """State of the files at admission: differs when a name, size or modification time among them does."""
+    """State of the files at admission: differs when a name, size or modification time among them does. Of a planned
+    run: which plan and images it is of, by what is in them (``formats.plan_files``)."""
+    planned_at: datetime | None = None
+    """Set: no delivery, but the engine run of the *planned* spots that deliveries are compared with; made with the
+    calibration of this time. It has no deliveries, is no fraction, and is never sent."""
+    recalculated_because: str = ""
+    """Of a recalculation of the case that it supersedes: the reason of who ordered it. Empty: it is none."""
+    recalculated_by: str = ""
+    """Of a recalculation: the user who ordered it."""
+
+    @property
+    def planned(self) -> bool:
+        """A run of the planned spots, and no delivery."""
+        return self.planned_at is not None
 
 
 @dataclass(frozen=True, slots=True)

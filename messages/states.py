@@ -72,6 +72,19 @@ class AttemptState(StrEnum):
     """Given back before launch, or cancelled: it counts against no budget."""
 
 
+class ReviewState(StrEnum):
+    """Where the physicist's review of a case that is done stands: its latest review says it."""
+
+    COMPUTED = "computed"
+    """Done, and nobody has reviewed it."""
+    REVIEWED = "reviewed"
+    """A named user has looked at it."""
+    APPROVED = "approved"
+    """A named user answers for it."""
+    REJECTED = "rejected"
+    """A named user refuses it, with the reason: final; what follows is a recalculation."""
+
+
 OPEN_CASES = frozenset({CaseState.INCOMING, CaseState.QUEUED, CaseState.RUNNING, CaseState.HELD, CaseState.INCOMPLETE})
 """Case states from which a case may still go on."""
 

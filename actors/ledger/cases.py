@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import Any
 
+from actors.ledger import planned, reports, sendings
 from actors.ledger import queries as q
-from actors.ledger import reports
 from actors.ledger.codec import list_json, path_value, plain, source_json
 from actors.ledger.journal import Journal
 from actors.ledger.transitions import BEFORE_ADMISSION, ENDED_CASES, check_case, refused
@@ -125,7 +125,8 @@ def _claim(journal: Journal, record: AdmitCase, keys: tuple[str, ...]) -> None:
         )
     for case in others:
         older = journal.one(q.CASE, case=case)
-        if older is None or not older["partial"]:
+        ordered = bool(source.recalculated_because) and older is not None and older["state"] == CaseState.DONE
+        if older is None or not (older["partial"] or ordered):
             raise refused(
                 f"Case {source.case} cannot supersede case {case}: that one is not partial.", kind="delivery-claimed"
             )
@@ -195,8 +196,13 @@ def _step(journal: Journal, row: dict[str, Any], to: CaseState, reason: str) -> 
         ended=journal.at if to in ENDED_CASES else None,
         cleaned=row["cleaned"] if to in ENDED_CASES else 0,
     )
-    if to is CaseState.DONE:
+    if to is CaseState.DONE and row["kind"] == planned.PLANNED:
+        planned.ended(journal, case)
+    elif to is CaseState.DONE:
         reports.due(journal, case)
+        sendings.wanted(journal, case, "accepted")
+        reports.due_again(journal, (row["supersedes"],))
+        reports.due_of_later(journal, case)
     journal.event(case, f"case: {now} → {to}", reason)
 
 

@@ -56,6 +56,8 @@ def source_json(source: CaseSource) -> str:
     plain_values = asdict(source)
     for delivery in plain_values["deliveries"]:
         delivery["irradiated"] = delivery["irradiated"].isoformat()
+    if source.planned_at is not None:
+        plain_values["planned_at"] = source.planned_at.isoformat()
     return json.dumps(plain_values)
 
 
@@ -68,4 +70,6 @@ def json_source(text: str) -> CaseSource | None:
         DeliverySource(**(item | {"irradiated": datetime.fromisoformat(item["irradiated"])}))
         for item in values["deliveries"]
     )
+    if values.get("planned_at"):
+        values["planned_at"] = datetime.fromisoformat(values["planned_at"])
     return CaseSource(**(values | {"missing": tuple(values["missing"])}))

@@ -59,8 +59,47 @@ def _to_5(database: Database) -> None:
     )
 
 
-def _to_6(_database: Database) -> None:
+def _to_6(database: Database) -> None:
     """What happens to a result after it is published."""
+    database.execute("ALTER TABLE cases ADD COLUMN kind TEXT NOT NULL DEFAULT 'delivery'")
+    database.execute(
+        'CREATE TABLE planned_runs ("case" TEXT PRIMARY KEY REFERENCES cases ("case"), '
+        'planned TEXT NOT NULL REFERENCES cases ("case")) WITHOUT ROWID'
+    )
+    database.execute("CREATE INDEX planned_runs_by_run ON planned_runs (planned)")
+    database.execute(
+        "CREATE TABLE reviews (review INTEGER PRIMARY KEY AUTOINCREMENT, "
+        '"case" TEXT NOT NULL REFERENCES cases ("case"), '
+        "state TEXT NOT NULL, \"user\" TEXT NOT NULL, at TEXT NOT NULL, reason TEXT NOT NULL DEFAULT '', "
+        "result_sha256 TEXT NOT NULL DEFAULT '', report_sha256 TEXT NOT NULL DEFAULT '')"
+    )
+    database.execute('CREATE INDEX reviews_by_case ON reviews ("case", review)')
+    for name, change in (("reviews_never_change", "UPDATE"), ("reviews_never_go", "DELETE")):
+        database.execute(
+            f"CREATE TRIGGER {name} BEFORE {change} ON reviews "
+            "BEGIN SELECT RAISE(ABORT, 'reviews are append-only'); END"
+        )
+    database.execute(
+        "CREATE VIEW standing_reviews AS "
+        'SELECT * FROM reviews WHERE review IN (SELECT max(review) FROM reviews GROUP BY "case")'
+    )
+    database.execute(
+        'CREATE TABLE figures ("case" TEXT NOT NULL REFERENCES cases ("case"), beam INTEGER NOT NULL, '
+        'band INTEGER NOT NULL, gantry TEXT NOT NULL, delivered TEXT NOT NULL, "values" TEXT NOT NULL, '
+        'PRIMARY KEY ("case", beam, band)) WITHOUT ROWID'
+    )
+    database.execute("CREATE INDEX figures_by_time ON figures (gantry, band, delivered)")
+    database.execute('CREATE INDEX cases_by_plan ON cases (plan_uid, "case")')
+    database.execute("CREATE INDEX cases_superseding ON cases (supersedes) WHERE supersedes != ''")
+    database.execute("CREATE TABLE nodes (node TEXT PRIMARY KEY, rule TEXT NOT NULL) WITHOUT ROWID")
+    database.execute(
+        'CREATE TABLE sendings ("case" TEXT NOT NULL REFERENCES cases ("case"), node TEXT NOT NULL, '
+        "state TEXT NOT NULL, \"order\" TEXT NOT NULL DEFAULT '', \"user\" TEXT NOT NULL DEFAULT '', "
+        "tries INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', answers TEXT NOT NULL DEFAULT '', "
+        'since TEXT NOT NULL, at TEXT NOT NULL, after TEXT NOT NULL, PRIMARY KEY ("case", node)) WITHOUT ROWID'
+    )
+    database.execute("CREATE INDEX sendings_due ON sendings (node, after) WHERE state IN ('due', 'stored')")
+    database.execute("CREATE INDEX sendings_by_state ON sendings (node, state)")
 
 
 STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6})

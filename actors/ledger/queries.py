@@ -52,9 +52,10 @@ CASE_COUNTS = "SELECT state, count(*) AS number FROM cases GROUP BY state"
 """How many cases are in each state."""
 
 KNOWN_CASES = (
-    'SELECT "case", identity, state, path, delivery_keys, seen, partial, reason FROM cases ORDER BY seen, "case"'
+    'SELECT "case", identity, state, path, delivery_keys, seen, partial, reason FROM cases '
+    "WHERE kind = 'delivery' ORDER BY seen, \"case\""
 )
-"""What the scanner needs of every case, oldest first."""
+"""What the scanner needs of every delivered case, oldest first."""
 
 ADD_CASE = (
     'INSERT INTO cases ("case", identity, state, reason, path, plan_uid, study_uid, delivery_keys, seen) '

@@ -5,13 +5,13 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from actors.ledger import glances, halts, past, reads, reports
+from actors.ledger import figures, glances, halts, past, reads, reports, reviews, sendings
 from actors.ledger.backups import default_backups
 from actors.ledger.codec import time_text
 from actors.ledger.damage import damage_named, damaged
@@ -25,13 +25,18 @@ from messages.ledger import (
     AttemptRow,
     CaseRow,
     EventRow,
+    FigureRow,
+    GantryRow,
     GpuRow,
     HaltRow,
     HostRow,
     KnownCase,
     OrderRow,
+    OutcomeRow,
     PastRuns,
     ReportRow,
+    ReviewRow,
+    SendingRow,
 )
 from messages.metrics import LedgerFacts
 from messages.states import CaseState
@@ -106,6 +111,31 @@ class Reader:
     def reports(self) -> tuple[ReportRow, ...]:
         """Every report, by case."""
         return self._read(reports.all_reports)
+
+    def reviews(self, case: str) -> tuple[ReviewRow, ...]:
+        """The review of a case, oldest step first; empty: nobody has reviewed it."""
+        return self._read(lambda database: reviews.reviews_of(database, case))
+
+    def followed(self, gantry: str, band: int, since: datetime, until: datetime) -> tuple[FigureRow, ...]:
+        """What reports found: cases (beam 0) of a gantry and their beams in one band of energy (0: as wholes), in the
+        order of their delivery."""
+        return self._read(lambda database: figures.followed(database, gantry, band, since, until))
+
+    def gantries(self) -> tuple[GantryRow, ...]:
+        """Every gantry of which a report was made, by name."""
+        return self._read(figures.gantries)
+
+    def figures(self, cases: Sequence[str]) -> tuple[FigureRow, ...]:
+        """What the reports of these cases found, by case, beam and band."""
+        return self._read(lambda database: figures.figures_of(database, cases))
+
+    def outcomes(self, after: str = "", limit: int = 500) -> tuple[OutcomeRow, ...]:
+        """Up to ``limit`` deliveries' cases whose names follow ``after``, by name, without their documents."""
+        return self._read(lambda database: figures.outcomes(database, after, limit))
+
+    def sendings(self, case: str) -> tuple[SendingRow, ...]:
+        """Where the result of a case was sent, or is to be, by node."""
+        return self._read(lambda database: sendings.sendings_of(database, case))
 
     def alarms(self) -> tuple[AlarmRow, ...]:
         """The alarms that stand, oldest first."""

@@ -10,10 +10,13 @@ from typing import Any
 from actors.ledger import queries as q
 from actors.ledger import rows
 from actors.ledger.cases import last_event
-from actors.ledger.codec import list_json
+from actors.ledger.codec import list_json, time_text
 from actors.ledger.halts import gpu_record, halts
+from actors.ledger.planned import run_of
 from actors.ledger.pushes import pushes_report
-from actors.ledger.reports import next_report
+from actors.ledger.reports import next_report, report_of
+from actors.ledger.reviews import latest, newer, reviews_of, state_of, superseding
+from actors.ledger.sendings import late_sending, next_sending, nodes, taken
 from actors.ledger.transitions import ENDED_CASES
 from messages.ledger import (
     INTERPRETATION_SENT,
@@ -31,8 +34,11 @@ from messages.ledger import (
     GetHalts,
     GetKnownCases,
     GetNextReport,
+    GetNextSending,
+    GetNodes,
     GetOrders,
     GetPushes,
+    GetReview,
     GpuRecordReport,
     GpuRow,
     HaltsReport,
@@ -40,14 +46,28 @@ from messages.ledger import (
     KnownCase,
     KnownCasesReport,
     NextReport,
+    NextSending,
+    NodesReport,
     OrderRow,
     OrdersReport,
     PushesReport,
+    ReviewReport,
 )
 from messages.states import OPEN_ATTEMPTS, CaseState
 
 Query = (
-    GetCase | GetCases | GetAttempts | GetKnownCases | GetOrders | GetPushes | GetHalts | GetGpuRecord | GetNextReport
+    GetCase
+    | GetCases
+    | GetAttempts
+    | GetKnownCases
+    | GetOrders
+    | GetPushes
+    | GetHalts
+    | GetGpuRecord
+    | GetNextReport
+    | GetReview
+    | GetNodes
+    | GetNextSending
 )
 Report = (
     CaseReport
@@ -59,6 +79,9 @@ Report = (
     | HaltsReport
     | GpuRecordReport
     | NextReport
+    | ReviewReport
+    | NodesReport
+    | NextSending
 )
 
 
@@ -78,8 +101,43 @@ def _case_report(database: sqlite3.Connection, query: GetCase) -> CaseReport:
 
 
 def _next_report(database: sqlite3.Connection, query: GetNextReport) -> NextReport:
-    report = next_report(database)
-    return NextReport(query.request_id, report, one_case(database, report.case) if report else None)
+    report = next_report(database, query.patient_until)
+    if report is None:
+        return NextReport(query.request_id, None, None)
+    run = run_of(database, report.case)
+    return NextReport(
+        query.request_id, report, one_case(database, report.case), one_case(database, run[0]) if run else None
+    )
+
+
+def _review_report(database: sqlite3.Connection, query: GetReview) -> ReviewReport:
+    return ReviewReport(
+        request_id=query.request_id,
+        row=one_case(database, query.case),
+        reviews=reviews_of(database, query.case),
+        report=report_of(database, query.case),
+        newer=newer(database, query.case),
+        latest=latest(database, query.case),
+        last_event=last_event(database, query.case),
+    )
+
+
+def _next_sending(database: sqlite3.Connection, query: GetNextSending) -> NextSending:
+    late = late_sending(database, query.node)
+    sending = next_sending(database, query.node, time_text(query.now))
+    if sending is None:
+        return NextSending(query.request_id, None, None, late=late)
+    case, newer_one = one_case(database, sending.case), superseding(database, sending.case)
+    before = case.source.supersedes if case is not None and case.source is not None else ""
+    return NextSending(
+        query.request_id,
+        sending,
+        case,
+        review=state_of(reviews_of(database, sending.case)),
+        superseded_by=newer_one.case if newer_one is not None else "",
+        earlier=taken(database, before, query.node),
+        late=late,
+    )
 
 
 _ANSWERS: Mapping[type, Callable[[sqlite3.Connection, Any], Report]] = MappingProxyType(
@@ -92,6 +150,9 @@ _ANSWERS: Mapping[type, Callable[[sqlite3.Connection, Any], Report]] = MappingPr
         GetKnownCases: lambda database, query: KnownCasesReport(query.request_id, known_cases(database)),
         GetOrders: lambda database, query: OrdersReport(query.request_id, open_orders(database)),
         GetNextReport: _next_report,
+        GetNextSending: _next_sending,
+        GetNodes: lambda database, query: NodesReport(query.request_id, nodes(database)),
+        GetReview: _review_report,
         GetHalts: lambda database, query: HaltsReport(query.request_id, halts(database)),
         GetGpuRecord: gpu_record,
         GetPushes: lambda database, query: pushes_report(database, query.request_id),

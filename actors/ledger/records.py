@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from actors.ledger import attempts, cases, halts, notes, pushes, reports
+from actors.ledger import attempts, cases, halts, notes, planned, pushes, reports, reviews, sendings
 from actors.ledger.journal import Journal
 from messages import ledger as m
 
@@ -15,6 +15,7 @@ _APPLY: Mapping[type, Callable[[Journal, Any], None]] = MappingProxyType(
     {
         m.SightCase: cases.sight,
         m.AdmitCase: cases.admit,
+        m.WantPlanned: planned.want_planned,
         m.MoveCase: cases.move,
         m.ExpectCase: cases.expect,
         m.ReleaseCase: cases.release,
@@ -42,6 +43,11 @@ _APPLY: Mapping[type, Callable[[Journal, Any], None]] = MappingProxyType(
         m.PardonGpu: halts.pardon_gpu,
         m.BeginReport: reports.begin_report,
         m.SettleReport: reports.settle_report,
+        m.AddReview: reviews.add_review,
+        m.SetNodes: sendings.set_nodes,
+        m.OrderSending: sendings.order_sending,
+        m.BeginSending: sendings.begin_sending,
+        m.SettleSending: sendings.settle_sending,
         m.OrderCommand: notes.order_command,
         m.SettleCommand: notes.settle_command,
     }

@@ -44,6 +44,7 @@ def case_row(row: sqlite3.Row, beams: Sequence[BeamRow]) -> CaseRow:
         cleaned=bool(row["cleaned"]),
         beams=tuple(beams),
         held_from=CaseState(row["held_from"]) if row["held_from"] else None,
+        kind=row["kind"],
     )
 
 

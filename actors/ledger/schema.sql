@@ -1,4 +1,4 @@
--- The ledger: the durable truth about every case. Version 5.
+-- The ledger: the durable truth about every case. Version 6.
 -- Times are ISO 8601 in UTC with microseconds. Paths that are not UTF-8 are kept as BLOBs of their bytes.
 -- Patient names and ids have no column here, by design.
 
@@ -10,6 +10,7 @@ CREATE TABLE meta (
 CREATE TABLE cases (
     "case"         TEXT PRIMARY KEY,
     identity       TEXT NOT NULL,
+    kind           TEXT NOT NULL DEFAULT 'delivery', -- or 'planned': an engine run of the planned spots, no fraction
     state          TEXT NOT NULL,
     held_from      TEXT NOT NULL DEFAULT '',   -- while held: the state that a release goes back to
     reason         TEXT NOT NULL DEFAULT '',
@@ -30,6 +31,8 @@ CREATE TABLE cases (
     ended          TEXT
 );
 CREATE INDEX cases_by_state ON cases (state, priority, seen);
+CREATE INDEX cases_by_plan ON cases (plan_uid, "case");
+CREATE INDEX cases_superseding ON cases (supersedes) WHERE supersedes != '';
 
 CREATE TABLE beams (
     "case"   TEXT NOT NULL REFERENCES cases ("case"),
@@ -75,6 +78,13 @@ CREATE TABLE attempts (
 CREATE UNIQUE INDEX attempts_open ON attempts ("case", beam)
     WHERE state IN ('intended', 'staged', 'launching', 'running', 'ended', 'collected');
 CREATE INDEX attempts_by_worker ON attempts (worker, state);
+
+-- Deliveries, and the run of the planned spots that each is compared with.
+CREATE TABLE planned_runs (
+    "case"  TEXT PRIMARY KEY REFERENCES cases ("case"),
+    planned TEXT NOT NULL REFERENCES cases ("case")
+) WITHOUT ROWID;
+CREATE INDEX planned_runs_by_run ON planned_runs (planned);
 
 -- The history of everything: rows are added, never changed, and removed only when they are older than what
 -- meta.history_since says was ordered; what they counted for stays in tallies.
@@ -161,6 +171,61 @@ CREATE TABLE reports (
     at              TEXT NOT NULL              -- when it became due, was tried, made or given up
 ) WITHOUT ROWID;
 CREATE INDEX reports_due ON reports (tries, at) WHERE state = 'due';
+
+-- What the reports found, for charts and exports: of the case, of its beams, and of their layers by bands of energy.
+CREATE TABLE figures (
+    "case"    TEXT NOT NULL REFERENCES cases ("case"),
+    beam      INTEGER NOT NULL,                -- DICOM beam number; 0: the case
+    band      INTEGER NOT NULL,                -- lowest energy of the band in MeV; 0: all layers
+    gantry    TEXT NOT NULL,
+    delivered TEXT NOT NULL,                   -- when the first delivery of the case began
+    "values"  TEXT NOT NULL,                   -- JSON: name → value
+    PRIMARY KEY ("case", beam, band)
+) WITHOUT ROWID;
+CREATE INDEX figures_by_time ON figures (gantry, band, delivered);
+
+-- The physicist's review of results: steps are added, never changed, never removed; the last one of a case counts.
+CREATE TABLE reviews (
+    review        INTEGER PRIMARY KEY AUTOINCREMENT,
+    "case"        TEXT NOT NULL REFERENCES cases ("case"),
+    state         TEXT NOT NULL,               -- reviewed, approved, rejected; a case that is done without any: computed
+    "user"        TEXT NOT NULL,
+    at            TEXT NOT NULL,
+    reason        TEXT NOT NULL DEFAULT '',
+    result_sha256 TEXT NOT NULL DEFAULT '',    -- of the manifest of the result that was reviewed
+    report_sha256 TEXT NOT NULL DEFAULT ''     -- of the manifest of the report that there was; empty: none
+);
+CREATE INDEX reviews_by_case ON reviews ("case", review);
+CREATE TRIGGER reviews_never_change BEFORE UPDATE ON reviews
+    BEGIN SELECT RAISE(ABORT, 'reviews are append-only'); END;
+CREATE TRIGGER reviews_never_go BEFORE DELETE ON reviews
+    BEGIN SELECT RAISE(ABORT, 'reviews are append-only'); END;
+CREATE VIEW standing_reviews AS
+    SELECT * FROM reviews WHERE review IN (SELECT max(review) FROM reviews GROUP BY "case");
+
+-- Where results are sent, as configured when the daemon began.
+CREATE TABLE nodes (
+    node TEXT PRIMARY KEY,
+    rule TEXT NOT NULL                         -- when by itself: accepted, approved; ordered: never
+) WITHOUT ROWID;
+
+-- Results on their way to nodes: due from the moment that a rule or an operator wants them there.
+CREATE TABLE sendings (
+    "case"  TEXT NOT NULL REFERENCES cases ("case"),
+    node    TEXT NOT NULL,
+    state   TEXT NOT NULL,                     -- due, stored, sent, committed, withheld
+    "order" TEXT NOT NULL DEFAULT '',          -- that wants it there; empty: a rule does
+    "user"  TEXT NOT NULL DEFAULT '',
+    tries   INTEGER NOT NULL DEFAULT 0,
+    reason  TEXT NOT NULL DEFAULT '',
+    answers TEXT NOT NULL DEFAULT '',          -- JSON: what the node said of each file
+    since   TEXT NOT NULL,                     -- when it became due, or stored
+    at      TEXT NOT NULL,                     -- when it was last tried, or settled
+    after   TEXT NOT NULL,                     -- it is not tried before
+    PRIMARY KEY ("case", node)
+) WITHOUT ROWID;
+CREATE INDEX sendings_due ON sendings (node, after) WHERE state IN ('due', 'stored');
+CREATE INDEX sendings_by_state ON sendings (node, state);
 
 -- What operators ordered; an order without an outcome is still to be carried out.
 CREATE TABLE commands (

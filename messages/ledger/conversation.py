@@ -8,7 +8,18 @@ from datetime import datetime
 from messages.address import Mailbox
 from messages.faults import Fault
 from messages.ledger.records import Record
-from messages.ledger.rows import AttemptRow, CaseRow, EventRow, HaltRow, KnownCase, OrderRow, PushRow, ReportRow
+from messages.ledger.rows import (
+    AttemptRow,
+    CaseRow,
+    EventRow,
+    HaltRow,
+    KnownCase,
+    OrderRow,
+    PushRow,
+    ReportRow,
+    ReviewRow,
+    VersionRow,
+)
 from messages.states import CaseState
 
 
@@ -58,6 +69,8 @@ REFUSED_FOR_GOOD = frozenset(
         "delivery-claimed",
         "not-ended",
         "report-not-due",
+        "sending-not-due",
+        "review-refused",
         "no-such-case",
         "no-such-beam",
         "no-such-attempt",
@@ -138,6 +151,8 @@ class GetNextReport:
 
     request_id: str
     reply_to: Mailbox
+    patient_until: datetime | None = None
+    """A report whose planned run is still open is due only if it became so before this; None: at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +162,32 @@ class NextReport:
     """None: no report is due."""
     case: CaseRow | None
     """Its case."""
+    planned: CaseRow | None = None
+    """The run of its plan's spots, if one was wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class GetReview:
+    """How does the review of a case stand? Answered ReviewReport (row None: no such case)."""
+
+    request_id: str
+    reply_to: Mailbox
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewReport:
+    request_id: str
+    row: CaseRow | None
+    reviews: tuple[ReviewRow, ...] = ()
+    """Oldest first; the last one says how it stands."""
+    report: ReportRow | None = None
+    newer: VersionRow | None = None
+    """The next version of it."""
+    latest: VersionRow | None = None
+    """The last of the versions that follow it."""
+    last_event: int = 0
+    """Number of the newest line of the case's history: what ExpectCase is given."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from messages.cases import CaseSource
-from messages.states import AttemptState, BeamState, CaseState
+from messages.ledger.sendings import BeginSending, OrderSending, SetNodes, SettleSending
+from messages.states import AttemptState, BeamState, CaseState, ReviewState
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,22 @@ class AdmitCase:
 
     source: CaseSource
     beams: tuple[BeamName, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WantPlanned:
+    """The engine run of the planned spots that a delivery is to be compared with.
+
+    Admitted (queued) if there is none of this name, and never a second time; the delivery is linked to it. A run that
+    failed before any engine was launched is begun again with this source. Never refused for a reason of the run's own.
+    """
+
+    case: str
+    """The delivery."""
+    run: AdmitCase
+    """Its source is ``planned``, and so named after what decides the dose that one name is one dose."""
+    priority: int
+    """Of the run when it is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +298,18 @@ class MarkCleaned:
 
 
 @dataclass(frozen=True, slots=True)
+class Figures:
+    """Numbers that a report found: of the case, of one of its beams, or of a beam's layers in a band of energy."""
+
+    beam: int
+    """DICOM beam number; 0: the case."""
+    band: int
+    """Lowest energy of the band (MeV); 0: all layers."""
+    values: str
+    """JSON: name → number, text, flag or null."""
+
+
+@dataclass(frozen=True, slots=True)
 class BeginReport:
     """The intent to make a case's report: one try more. Refused unless its report is due."""
 
@@ -300,11 +329,33 @@ class SettleReport:
     """``pass`` | ``review`` | ``fail``."""
     path: str = ""
     manifest_sha256: str = ""
+    gantry: str = ""
+    """Whose calibration was used, such as G1."""
+    figures: tuple[Figures, ...] = ()
+    """What is followed over time; replaces those of an earlier report of the case."""
+    planned: bool = False
+    """It was made with the result of its planned run; else it is due again if that has come meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddReview:
+    """A user reviewed, approved or rejected the result of a case; its report becomes due again.
+
+    Refused (``review-refused``) where the case is not done, the step is not one that its state allows, the reason is
+    missing where one is needed, or a later version supersedes a result that would be approved.
+    """
+
+    case: str
+    state: ReviewState
+    """Not COMPUTED: nobody says that."""
+    user: str
+    reason: str = ""
 
 
 Record = (
     SightCase
     | AdmitCase
+    | WantPlanned
     | MoveCase
     | ExpectCase
     | ReleaseCase
@@ -334,4 +385,9 @@ Record = (
     | MarkCleaned
     | BeginReport
     | SettleReport
+    | SetNodes
+    | OrderSending
+    | BeginSending
+    | SettleSending
+    | AddReview
 )

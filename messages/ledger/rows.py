@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from messages.cases import CaseSource
-from messages.states import AttemptState, BeamState, CaseState
+from messages.states import AttemptState, BeamState, CaseState, ReviewState
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,13 @@ class CaseRow:
     beams: tuple[BeamRow, ...]
     held_from: CaseState | None = None
     """While held: the state that a release goes back to."""
+    kind: str = "delivery"
+    """``delivery``, or ``planned``: an engine run of the planned spots, which is no fraction of anybody's treatment."""
+
+    @property
+    def planned(self) -> bool:
+        """A run of the planned spots, and no delivery."""
+        return self.kind == "planned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,93 @@ class ReportRow:
     manifest_sha256: str
     at: datetime
     """When it became due, was last tried, made or given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRow:
+    """One step of the review of a case; never changed, never removed."""
+
+    review: int
+    """Counts up by one per review of the ledger."""
+    case: str
+    state: ReviewState
+    user: str
+    at: datetime
+    reason: str
+    """Empty only where none is needed."""
+    result_sha256: str
+    """Of the manifest of the result that was reviewed."""
+    report_sha256: str
+    """Of the manifest of the report that there was then; empty: there was none."""
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """A version of a result: of one fraction, or of a part of it that a later version completes."""
+
+    case: str
+    state: CaseState
+    supersedes: str
+    """The version before; empty: it is the first."""
+    partial: bool
+    why: str
+    """Why it was recalculated; empty: it was not, it completes a partial one or is the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FigureRow:
+    """What a report found of a case, of one of its beams, or of a beam's layers in a band of energy."""
+
+    case: str
+    beam: int
+    """DICOM beam number; 0: the case."""
+    band: int
+    """Lowest energy of the band (MeV); 0: all layers."""
+    gantry: str
+    delivered: datetime
+    """When the first of the case's deliveries began."""
+    values: Mapping[str, float | str | bool | None]
+
+
+@dataclass(frozen=True, slots=True)
+class GantryRow:
+    """What there is to follow of a gantry."""
+
+    gantry: str
+    bands: tuple[int, ...]
+    """Bands of energy that were delivered, lowest energies in MeV, rising."""
+    cases: int
+    latest: datetime
+    """The last delivery that a report was made of."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeRow:
+    """One case with what became of it, without its documents: thousands of them fit into memory."""
+
+    case: str
+    state: CaseState
+    reason: str
+    partial: bool
+    supersedes: str
+    superseded_by: str
+    plan_uid: str
+    machine: str
+    """As the plan has it; empty: never admitted."""
+    gantry: str
+    """Whose calibration was used; empty: never interpreted."""
+    seen: datetime
+    delivered: datetime | None
+    """When the first of its deliveries began; None: never admitted."""
+    started: datetime | None
+    ended: datetime | None
+    verdict: str
+    """JSON, empty before."""
+    report: ReportRow | None
+    review: ReviewRow | None
+    """The last step of its review; None: nobody has reviewed it."""
+    beams: tuple[int, ...]
+    """Numbers of its beams; none: never admitted."""
 
 
 @dataclass(frozen=True, slots=True)

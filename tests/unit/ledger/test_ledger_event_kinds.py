@@ -15,6 +15,7 @@ import pytest
 from actors.ledger.codec import time_text
 from actors.ledger.facts import Known, read_facts
 from actors.ledger.pruning import OTHER, counted_as, prune_events
+from actors.ledger.reviews import NEXT_STATES
 from actors.ledger.transitions import ATTEMPT, BEAM, CASE
 from actors.monitor.history import KNOWN, ORDERS, VERDICTS, Tally, tally_of
 from messages.hosts import GpuState, HostState
@@ -74,7 +75,11 @@ KINDS: dict[str, Lines] = {
         *(f"order: {kind}{rest}" for kind in sorted(ORDERS) for rest in ("", " c", " c 3", " c\nd"))
     ),
     "ledger/notes.py:settle_command": lines(*(f"order: {kind} c: settled" for kind in sorted(ORDERS))),
+    "ledger/planned.py:want_planned": lines("case: no planned run", "case: is compared with a planned run"),
+    "ledger/planned.py:_admit": lines("case: unknown → queued, admitted"),
+    "ledger/planned.py:_begin_again": lines("case: failed → queued"),
     "ledger/reports.py:settle_report": lines("report: not made", "report: accepted"),
+    "ledger/reviews.py:add_review": lines(*(f"review: {now} → {to}" for now in NEXT_STATES for to in NEXT_STATES[now])),
     "scheduler/actor.py:_give": lines("beam given"),
 }
 """Function that writes it → lines as it writes them."""

@@ -89,7 +89,7 @@ def old_life(database: sqlite3.Connection) -> None:
     at(database, LONG_AGO, NoteHost("h", "ssh", "up"), NoteHost("h", "ssh", "suspended", "link"))
     at(database, LONG_AGO, RaiseAlarm("case-failed:old", "x"), ClearAlarm("case-failed:old"))
     at(database, LONG_AGO, OrderCommand("o1", "hold", "old", "", "kim"), SettleCommand("o1", "done: it is held"))
-    at(database, LATELY, *ended("new"))
+    at(database, LATELY, *ended("recent"))
 
 
 def test_no_figure_changes(database: sqlite3.Connection) -> None:
