@@ -88,7 +88,8 @@ def choose(
 
     plan_uid, frame_of_reference: of the plan that was delivered. fractions: which of it. rbe: by which an EFFECTIVE
     dose is divided. Doses of other plans, and of other fraction groups beside one of the delivered group, are passed
-    over; two doses of the whole plan are ambiguous.
+    over; two doses of the whole plan are ambiguous, and so is one that refers to several plans: a PLAN dose is of a
+    single plan, MULTI_PLAN of several (PS3.3 C.8.8.3, Dose Summation Type).
     """
     own = [header for header in headers if plan_uid in header.plan_uids]
     if not own:
@@ -99,8 +100,10 @@ def choose(
     beams = tuple(_usable(_beam_doses(own), frame_of_reference, fractions, rbe))
     if len(wholes) != 1:
         found = ", ".join(sorted(header.summation or "unstated" for header in own))
-        what = "several RT Doses of the whole plan" if wholes else "no RT Dose of the whole plan"
-        return Choice(None, beams, f"the case brings {what} (DoseSummationType: {found})")
+        what = "the case brings no RT Dose of the whole plan"
+        if wholes:
+            what = f"ambiguous: the case brings several RT Doses of the whole plan, {len(wholes)} of them"
+        return Choice(None, beams, f"{what} (DoseSummationType: {found})")
     reason = _unusable(wholes[0], frame_of_reference, fractions)
     if reason:
         return Choice(None, beams, reason)
@@ -124,7 +127,12 @@ def _usable(
 
 def _unusable(header: DoseHeader, frame_of_reference: str, fractions: Fractions) -> str:
     """Why a dose cannot be compared; empty: it can."""
+    plans = len(set(header.plan_uids))
     reasons = (
+        (
+            plans > 1,
+            f"ambiguous: the planning dose refers to {plans} plans",
+        ),
         (header.units != "GY", f"the planning dose is not in gray (DoseUnits {header.units or 'absent'})"),
         (
             header.dose_type not in ("PHYSICAL", "EFFECTIVE"),

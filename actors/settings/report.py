@@ -1,8 +1,10 @@
 """The physicist's report: how doses are compared, and from where on a figure is out of tolerance or asks for action.
 
 The starting values are not a site's: gamma 3 %/2 mm, global, absolute, 10 % threshold with 95 % (tolerance) and 90 %
-(action) of the points are the universal limits of AAPM TG-218 (Miften et al., Med. Phys. 45 (2018) e53, for the
-measurement of IMRT); the others are usual ones of spot scanning. Every site adopts its own.
+(action) of the points are the universal limits of AAPM TG-218 (Miften et al., "Tolerance limits and methodologies for
+IMRT measurement-based verification QA", Med. Phys. 45 (2018) e53, doi 10.1002/mp.12810), which it gives for photons;
+what was at hand of it is its record and abstract, and the numbers as users of it repeat them. The others are usual ones
+of spot scanning. Every site adopts its own.
 """
 
 from __future__ import annotations

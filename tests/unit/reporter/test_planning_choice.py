@@ -48,7 +48,11 @@ def test_fractions_and_rbe_are_taken_out_once(header: DoseHeader, factor: float)
     [
         ((), "brings no RT Dose of its plan"),
         ((replace(WHOLE, plan_uids=("9.9",)),), "1 RT Dose files refer to other plans"),
-        ((WHOLE, EFFECTIVE), "several RT Doses of the whole plan"),
+        ((WHOLE, EFFECTIVE), "ambiguous: the case brings several RT Doses of the whole plan, 2 of them"),
+        ((WHOLE, SESSION, BEAM), "ambiguous: the case brings several RT Doses of the whole plan, 2 of them"),
+        ((replace(WHOLE, plan_uids=(PLAN, "9.9")),), "ambiguous: the planning dose refers to 2 plans"),
+        ((replace(SESSION, plan_uids=("9.9", PLAN, "9.8")),), "ambiguous: the planning dose refers to 3 plans"),
+        ((replace(WHOLE, summation="MULTI_PLAN", plan_uids=(PLAN, "9.9")),), "no RT Dose of the whole plan"),
         ((BEAM,), "no RT Dose of the whole plan (DoseSummationType: BEAM)"),
         ((replace(WHOLE, summation=""),), "no RT Dose of the whole plan (DoseSummationType: unstated)"),
         ((replace(WHOLE, units="RELATIVE"),), "not in gray"),
@@ -107,6 +111,14 @@ def test_doses_of_single_beams_are_kept_beside_the_plans() -> None:
     choice = chosen(WHOLE, BEAM, other, twice, twice)
     assert [(one.beam, one.factor) for one in choice.beams] == [(3, pytest.approx(1 / 25)), (5, 1.0)]
     assert choice.plan is not None
+
+
+def test_a_dose_that_names_its_one_plan_twice_is_of_one_plan() -> None:
+    assert chosen(replace(WHOLE, plan_uids=(PLAN, PLAN))).reason == ""
+
+
+def test_the_dose_of_a_beam_of_several_plans_is_not_that_beams() -> None:
+    assert chosen(WHOLE, replace(BEAM, plan_uids=(PLAN, "9.9"))).beams == ()
 
 
 def test_the_header_of_a_file() -> None:
