@@ -6,6 +6,7 @@ from actors.settings.model import Alarms, HostSettings, MonitorSettings, Setting
 from actors.settings.places import SHIPPED
 from actors.settings.problems import SettingsError
 from actors.settings.report import ReportSettings
+from actors.settings.send import SendNode
 
 __all__ = [
     "SHIPPED",
@@ -14,6 +15,7 @@ __all__ = [
     "HostSettings",
     "MonitorSettings",
     "ReportSettings",
+    "SendNode",
     "Settings",
     "SettingsError",
     "Slurm",

@@ -41,10 +41,11 @@ def merged(old: Settings, new: Settings) -> Settings:
 
 def _flat(settings: Settings) -> Iterator[tuple[str, object]]:
     tables: dict[str, object] = settings.model_dump()
-    hosts = tables.pop("hosts")
-    assert isinstance(hosts, tuple)
-    for host in hosts:
-        yield from _keys(f"hosts.{host['name']}", host)
+    for section in ("hosts", "send"):
+        named = tables.pop(section)
+        assert isinstance(named, tuple)
+        for table in named:
+            yield from _keys(f"{section}.{table['name']}", table)
     for section, table in tables.items():
         assert isinstance(table, Mapping)
         yield from _keys(section, table)

@@ -16,8 +16,11 @@ from pydantic import BaseModel
 from actors.settings.lines import Location
 from actors.settings.model import HostSettings, Settings, Slurm
 from actors.settings.nearest import did_you_mean
+from actors.settings.send import SendNode
 
 PREFIX = "MQI_"
+LISTS: Mapping[str, type[BaseModel]] = MappingProxyType({"hosts": HostSettings, "send": SendNode})
+"""Sections that are lists of tables, each with a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,8 @@ def _apply(work: _Work, name: str, text: str) -> None:
     if section not in Settings.model_fields:
         known = [known.upper() for known in Settings.model_fields]
         work.problems.append(f"{name}: no such section{did_you_mean(section, known)}")
-    elif section == "hosts":
-        _apply_to_hosts(work, name, text, rest)
+    elif section in LISTS:
+        _apply_to_list(work, name, text, [section, *rest])
     elif section == "machines" and len(rest) == 2 and rest[0].lower() == "calibrations":
         _apply_calibration(work, name, text, rest[1])
     else:
@@ -109,27 +112,31 @@ def _keys(target: _Target) -> Iterator[str]:
     return (key.upper() for key in target.model.model_fields)
 
 
-def _apply_to_hosts(work: _Work, name: str, text: str, rest: list[str]) -> None:
-    """``MQI_HOSTS__KEY`` for every host; ``MQI_HOSTS__<NAME or number>__KEY`` for one."""
-    hosts = work.raw.get("hosts")
-    tables = [h for h in hosts if isinstance(h, dict)] if isinstance(hosts, list) else []
+def _apply_to_list(work: _Work, name: str, text: str, parts: list[str]) -> None:
+    """``MQI_HOSTS__KEY`` for every host; ``MQI_HOSTS__<NAME or number>__KEY`` for one; the same of other lists."""
+    section, *rest = parts
+    model = LISTS[section]
+    given = work.raw.get(section)
+    tables = [table for table in given if isinstance(table, dict)] if isinstance(given, list) else []
     chosen = list(enumerate(tables))
     if len(rest) > 1 and rest[0].lower() != "slurm":
-        chosen = [(i, h) for i, h in chosen if rest[0].lower() in (str(i), _as_variable(str(h.get("name", ""))))]
+        chosen = [(i, t) for i, t in chosen if rest[0].lower() in (str(i), _as_variable(str(t.get("name", ""))))]
         if not chosen:
-            known = [_as_variable(str(h.get("name", ""))).upper() for h in tables]
-            work.problems.append(f"{name}: no such host{did_you_mean(rest[0], known)}")
+            known = [_as_variable(str(table.get("name", ""))).upper() for table in tables]
+            what = "host" if section == "hosts" else f"[[{section}]]"
+            work.problems.append(f"{name}: no such {what}{did_you_mean(rest[0], known)}")
             return
         rest = rest[1:]
     key = rest[0].lower() if len(rest) == 1 else ""
-    for index, host in chosen:
-        if len(rest) == 2 and rest[0].lower() == "slurm":
-            _apply_key(work, _Target(host, ("hosts", index), "slurm", Slurm), name, text, rest[1:])
-        elif key in HostSettings.model_fields:
-            work.put(host, ("hosts", index, key), _value(text, HostSettings, key), name)
-    if len(rest) != 2 and key not in HostSettings.model_fields:
-        known = [field.upper() for field in HostSettings.model_fields]
-        work.problems.append(f"{name}: [[hosts]] has no such key{did_you_mean('__'.join(rest), known)}")
+    of_slurm = section == "hosts" and len(rest) == 2 and rest[0].lower() == "slurm"
+    for index, table in chosen:
+        if of_slurm:
+            _apply_key(work, _Target(table, (section, index), "slurm", Slurm), name, text, rest[1:])
+        elif key in model.model_fields:
+            work.put(table, (section, index, key), _value(text, model, key), name)
+    if not of_slurm and key not in model.model_fields:
+        known = [field.upper() for field in model.model_fields]
+        work.problems.append(f"{name}: [[{section}]] has no such key{did_you_mean('__'.join(rest), known)}")
 
 
 def _as_variable(host: str) -> str:
@@ -154,8 +161,9 @@ def _one_underscore(name: str) -> str:
         return ""
     wanted = name.removeprefix(PREFIX).lower()
     for section, info in Settings.model_fields.items():
-        fields = info.annotation.model_fields if isinstance(info.annotation, type) else HostSettings.model_fields
-        for key in fields:
+        model = LISTS.get(section, info.annotation)
+        assert isinstance(model, type) and issubclass(model, BaseModel)
+        for key in model.model_fields:
             if wanted == f"{section}_{key}":
                 return f"{PREFIX}{section.upper()}__{key.upper()}"
     return ""

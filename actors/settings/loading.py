@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,9 @@ def parse(text: str, path: Path, environ: Mapping[str, str]) -> Settings:
     except (ValueError, RecursionError) as error:  # no more than a TOMLDecodeError, or too many digits or brackets
         raise SettingsError(str(path), [_syntax(path, str(error))]) from error
     given = overridden(raw, environ)
-    problems = [(0, problem) for problem in given.problems] + _doubled_hosts(given.raw, path)
+    problems = [(0, problem) for problem in given.problems]
+    for section, key in (("hosts", "name"), ("send", "name"), ("send", "commitment_port")):
+        problems += _doubled(given.raw, path, section, key)
     settings = None
     try:
         settings = Settings.model_validate(dict(given.raw), context={"base": path.absolute().parent})
@@ -63,30 +65,34 @@ def _syntax(path: Path, message: str) -> str:
     return f"{path}:{found[1]}: is no TOML: {message[: found.start()].strip()} (column {found[2]})"
 
 
-def _hosts(raw: Mapping[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-    hosts = raw.get("hosts")
-    return [(i, h) for i, h in enumerate(hosts) if isinstance(h, dict)] if isinstance(hosts, list) else []
+def _tables(raw: Mapping[str, Any], section: str) -> list[tuple[int, dict[str, Any]]]:
+    given = raw.get(section)
+    return [(i, t) for i, t in enumerate(given) if isinstance(t, dict)] if isinstance(given, list) else []
 
 
-def _doubled_hosts(raw: Mapping[str, Any], path: Path) -> list[tuple[int, str]]:
+def _doubled(raw: Mapping[str, Any], path: Path, section: str, key: str = "name") -> Iterator[tuple[int, str]]:
+    """Tables of a list that would have one name, or whatever else only one may have, twice."""
     seen: dict[str, int] = {}
-    problems = []
-    for index, host in _hosts(raw):
-        name = str(host.get("name", ""))
-        if name and name in seen:
-            first = seen[name] + 1
-            problems.append((0, f'{path}: [[hosts]] #{index + 1} name "{name}" is already that of #{first}'))
-        seen.setdefault(name, index)
-    return problems
+    for index, table in _tables(raw, section):
+        value = str(table.get(key) or "")
+        if value and value in seen:
+            shown = f'"{value}"' if key == "name" else value
+            yield 0, f"{path}: [[{section}]] #{index + 1} {key} {shown} is already that of #{seen[value] + 1}"
+        seen.setdefault(value, index)
 
 
-def _needed_by_kind(raw: Mapping[str, Any], path: Path) -> list[tuple[int, str]]:
-    """What a host's kind and launcher need; seen on the raw tables, so that other errors do not hide it."""
-    problems = []
-    for index, host in _hosts(raw):
+def _needed_by_kind(raw: Mapping[str, Any], path: Path) -> Iterator[tuple[int, str]]:
+    """What a table's kind and launcher need; seen on the raw tables, so that other errors do not hide it."""
+    for index, host in _tables(raw, "hosts"):
         place = f"{path}: [[hosts]] #{index + 1}"
         if host.get("kind", "ssh") == "ssh" and not host.get("address"):
-            problems.append((0, f'{place} address is missing; a host of kind "ssh" needs it'))
+            yield 0, f'{place} address is missing; a host of kind "ssh" needs it'
         if host.get("launcher") == "slurm" and not host.get("slurm"):
-            problems.append((0, f'{place} needs a [hosts.slurm] table, because its launcher is "slurm"'))
-    return problems
+            yield 0, f'{place} needs a [hosts.slurm] table, because its launcher is "slurm"'
+    for index, node in _tables(raw, "send"):
+        kind = node.get("kind", "dicom")
+        for key in {"dicom": ("host", "called"), "folder": ("folder",)}.get(str(kind), ()):
+            if not node.get(key):
+                yield 0, f'{path}: [[send]] #{index + 1} {key} is missing; a node of kind "{kind}" needs it'
+        if bool(node.get("cert_file")) != bool(node.get("key_file")):
+            yield 0, f"{path}: [[send]] #{index + 1} needs both cert_file and key_file, or neither"

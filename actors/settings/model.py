@@ -20,6 +20,7 @@ from actors.settings.places import (
     webhook_address,
 )
 from actors.settings.report import ReportSettings
+from actors.settings.send import SendNode
 
 Folder = Annotated[Path, BeforeValidator(placed)]
 """An absolute path; ``~`` and paths relative to the configuration file are resolved when the file is read."""
@@ -110,6 +111,9 @@ class Engine(Section):
 
     profile: Annotated[Path, BeforeValidator(profile_file)]
     """The profile's file; written as a name (conf/engines/<name>.toml) or a path."""
+    planned_run: bool = False
+    """The engine also computes the planned spots of every plan, once for all its fractions: the report then tells what
+    delivery and model each contribute."""
 
 
 class Machines(Section):
@@ -349,6 +353,7 @@ class Settings(Section):
     backup: Backup = Backup()
     retention: Retention = Retention()
     report: ReportSettings = ReportSettings()
+    send: Annotated[tuple[SendNode, ...], Field(strict=False)] = ()
     console: Console = Console()
 
     @property

@@ -66,9 +66,9 @@ def _named(location: Location) -> str:
     if not location:
         return ""
     section, *rest = location
-    if section == "hosts":
+    if section in ("hosts", "send"):
         number = f" #{rest[0] + 1}" if rest and isinstance(rest[0], int) else ""
-        return f"[[hosts]]{number} " + "".join(f"{part} " for part in rest[1:] if isinstance(part, str))
+        return f"[[{section}]]{number} " + "".join(f"{part} " for part in rest[1:] if isinstance(part, str))
     if not rest:
         return f"[{section}] "
     return f"[{section}] " + ".".join(str(part) for part in rest if isinstance(part, str)) + " "

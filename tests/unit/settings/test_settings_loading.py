@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from actors.settings import SHIPPED, Settings, SettingsError, diff, load, merged, parse, template
+from actors.settings.environment import LISTS
 from actors.settings.lines import key_lines, line_of
 from actors.settings.nearest import nearest
 
@@ -244,13 +245,13 @@ def test_a_wrong_value_from_the_environment_names_the_variable(site: Path) -> No
 
 def test_the_shipped_configuration_is_right_and_shows_every_setting(tmp_path: Path) -> None:
     text = template()
-    settings = parse(text, SHIPPED / "mqi-actors.toml", {"MQI_ENGINE__PROFILE": str(SHIPPED / "mqi-actors.toml")})
+    parse(text, SHIPPED / "mqi-actors.toml", {"MQI_ENGINE__PROFILE": str(SHIPPED / "mqi-actors.toml")})
     shown = "\n".join(line.removeprefix("# ") if " = " in line else line for line in text.splitlines())
-    shown = shown.replace("# [hosts.slurm]", "[hosts.slurm]")
+    shown = shown.replace("# [hosts.slurm]", "[hosts.slurm]").replace("# [[send]]", "[[send]]")
     tables = tomllib.loads(shown)
     for section, info in Settings.model_fields.items():
-        table = tables[section][0] if section == "hosts" else tables[section]
-        model = type(settings.hosts[0]) if section == "hosts" else info.annotation
+        table = tables[section][0] if section in LISTS else tables[section]
+        model = LISTS.get(section, info.annotation)
         assert isinstance(model, type) and issubclass(model, BaseModel)
         assert set(table) == set(model.model_fields), section
     slurm = (
@@ -268,9 +269,9 @@ def test_the_shipped_configuration_is_right_and_shows_every_setting(tmp_path: Pa
 
 def test_commented_defaults_are_the_defaults(site: Path) -> None:
     shown = tomllib.loads(
-        "\n".join(line.removeprefix("# ") if " = " in line else line for line in template().splitlines()).replace(
-            "# [hosts.slurm]", "[hosts.slurm]"
-        )
+        "\n".join(line.removeprefix("# ") if " = " in line else line for line in template().splitlines())
+        .replace("# [hosts.slurm]", "[hosts.slurm]")
+        .replace("# [[send]]", "[[send]]")
     )
     settings = load(site, {})
     for section in ("scan", "compute", "monitor", "daemon"):
