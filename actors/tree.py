@@ -218,6 +218,7 @@ class Plans:
                 work_days=settings.retention.work_days,
                 engine_version=site.engine_version,
                 daemon_version=site.daemon_version,
+                planned_run=settings.engine.planned_run,
             )
 
         # a case that crashes time and again backs off alone; it must not take the others down with it

@@ -101,21 +101,18 @@ class Case(Actor):
         work_days: float = 90.0,
         engine_version: str,
         daemon_version: str,
+        planned_run: bool = False,
         hosts: Mapping[str, FarHost] | None = None,
     ) -> None:
         super().__init__(context)
         self._ledger, self._compute, self._scheduler, self._monitor = ledger, compute, scheduler, monitor
         self._controls, self._keep_work = controls, timedelta(days=work_days)
-        self._mail = Mail(context.address, case, scheduler, worker_address)
+        admission = context.system.address(f"{context.parent.id}/admission")
+        self._mail = Mail(context.address, case, scheduler, worker_address, admission)
         self._profile, self._calibrations, self._zone = profile, calibrations, zone
         self._folder = work_dir / case
         self._ways = Ways(
-            work_dir=self._folder,
-            results_dir=str(results_dir),
-            policy=RetryPolicy(attempts),
-            profile=profile,
-            engine_version=engine_version,
-            daemon_version=daemon_version,
+            self._folder, str(results_dir), RetryPolicy(attempts), profile, engine_version, daemon_version, planned_run
         )
         self._view = CaseView(case, doing=Doing.READING)
         self._far: FarStep | None = None
@@ -298,7 +295,7 @@ class Case(Actor):
                     self._to_files(effect)
                 case fx.Interpret() | fx.Verify() | fx.Publish():
                     self._to_compute(effect)
-                case fx.Queue() | fx.Withdraw() | fx.Ask() | fx.Cancel() | fx.GiveBack() | fx.Settle():
+                case fx.Queue() | fx.Withdraw() | fx.Ask() | fx.Cancel() | fx.GiveBack() | fx.Settle() | fx.Announce():
                     self._mail.send(effect)
                 case fx.Rest(subject, seconds):
                     self.after(seconds, _Rested(subject))

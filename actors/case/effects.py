@@ -143,6 +143,13 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True)
+class Announce:
+    """Tell admission that a planned run may have been admitted with this case."""
+
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The case is over: nothing is left to do."""
 
@@ -166,5 +173,6 @@ Effect = (
     | RemoveWork
     | Rest
     | Alarm
+    | Announce
     | Stop
 )

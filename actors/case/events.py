@@ -86,7 +86,7 @@ def written(view: CaseView) -> tuple[fx.Effect, ...]:
             for beam in view.beams.values():
                 if beam.state is BeamState.PENDING:
                     beam.state = BeamState.INTERPRETED
-            return (fx.Alarm(""),)
+            return (fx.Alarm(""), *((fx.Announce(view.planned_run),) if view.planned_run else ()))
         case CaseState.FAILED:
             # A beam that still waits at the scheduler from before a restart must not be given to anyone.
             unsettled = tuple(fx.Withdraw(beam.number) for beam in view.beams.values() if not beam.settled)

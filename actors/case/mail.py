@@ -1,4 +1,4 @@
-"""What a case tells the scheduler and the workers of its beams."""
+"""What a case tells the scheduler, the workers of its beams, and admission."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from actors.case import effects as fx
 from messages.address import Mailbox
+from messages.cases import CaseAdmitted
 from messages.scheduling import AttemptSettled, CancelAttempt, GetAttempt, QueueBeam, ReturnBeam, WithdrawBeam
 
 
@@ -18,14 +19,19 @@ class Mail:
     case: str
     scheduler: Mailbox
     worker_address: Callable[[str], Mailbox]
+    admission: Mailbox
 
-    def send(self, effect: fx.Queue | fx.Withdraw | fx.Ask | fx.Cancel | fx.GiveBack | fx.Settle) -> None:
+    def send(
+        self, effect: fx.Queue | fx.Withdraw | fx.Ask | fx.Cancel | fx.GiveBack | fx.Settle | fx.Announce
+    ) -> None:
         """One message to the one whom the effect concerns."""
         match effect:
             case fx.Queue(request):
                 self.scheduler.tell(QueueBeam(request, self.me))
             case fx.Withdraw(beam):
                 self.scheduler.tell(WithdrawBeam(self.case, beam, self.me))
+            case fx.Announce(case):
+                self.admission.tell(CaseAdmitted(case))
             case _:
                 self.worker_address(effect.worker).tell(self._for_worker(effect))
 

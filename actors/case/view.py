@@ -131,6 +131,8 @@ class CaseView:
     """Why the case as a whole cannot be computed."""
     intent_noted: bool = False
     """The ledger has the intent to publish."""
+    planned_run: str = ""
+    """The run of the planned spots that was wanted with the last write."""
     published: PublishedCase | None = None
     tries: int = 0
     """Failures of ours in a row at the step at hand."""

@@ -13,6 +13,7 @@ from actors.case import beams
 from actors.case import effects as fx
 from actors.case.cleaning import clean
 from actors.case.evidence import interpretation_json, verdict_json
+from actors.case.planned import PRIORITY, planned_run
 from actors.case.retry import RetryPolicy
 from actors.case.view import CaseView, Doing
 from messages.alarming import case_failed
@@ -27,6 +28,7 @@ from messages.ledger import (
     NoteVerdict,
     RaiseAlarm,
     Record,
+    WantPlanned,
 )
 from messages.results import BeamResult, PublishCase
 from messages.states import AttemptState, BeamState, CaseState
@@ -43,6 +45,8 @@ class Ways:
     profile: EngineProfile
     engine_version: str
     daemon_version: str
+    planned_run: bool = False
+    """The engine also computes the planned spots of every plan, to compare deliveries with."""
 
 
 def advance(view: CaseView, ways: Ways) -> tuple[fx.Effect, ...]:
@@ -87,7 +91,7 @@ def _of_the_case(view: CaseView, ways: Ways) -> tuple[fx.Effect, ...]:
     if _inputs_needed(view) and not view.inputs_good:
         return _interpreted(view)
     if view.state is CaseState.QUEUED or _pending(view):
-        return _save(view, CaseState.RUNNING, _started(view))
+        return _save(view, CaseState.RUNNING, (*_started(view), *_compared(view, ways)))
     if all(beam.settled for beam in view.beams.values()):
         return _finish(view, ways)
     return ()
@@ -145,6 +149,15 @@ def _started(view: CaseView) -> tuple[Record, ...]:
     )
     note = NoteInterpretation(view.case, interpretation_json(view.interpretation))
     return (note, *moves, MoveCase(view.case, CaseState.RUNNING))
+
+
+def _compared(view: CaseView, ways: Ways) -> tuple[Record, ...]:
+    """The run of the planned spots that this delivery is compared with, where the site wants one."""
+    assert view.source is not None and view.interpretation is not None, "an admitted, interpreted case"
+    wanted = ways.planned_run and not view.source.planned
+    run = planned_run(view.source, view.interpretation, ways.profile, ways.engine_version) if wanted else None
+    view.planned_run = run.source.case if run is not None else ""
+    return (WantPlanned(view.case, run, PRIORITY),) if run is not None else ()
 
 
 def unmatched(view: CaseView) -> Fault | None:
