@@ -2,6 +2,7 @@
 
 from actors.documents.around import Around, look_around
 from actors.documents.cases import case_document, case_progress, show_document, verdict_of
+from actors.documents.figures import gamma_figure
 from actors.documents.overview import health_document, overview_document
 from actors.documents.status import status_document
 from actors.documents.times import iso
@@ -14,6 +15,7 @@ __all__ = [
     "Today",
     "case_document",
     "case_progress",
+    "gamma_figure",
     "halting",
     "health_document",
     "iso",

@@ -10,7 +10,7 @@ from typing import Any
 
 from actors.ledger.codec import list_json, text_time, time_text
 from actors.ledger.journal import Journal
-from messages.ledger import FigureRow, GantryRow, OutcomeRow, ReportRow, ReviewRow, SettleReport
+from messages.ledger import FigureRow, Followed, GantryRow, OutcomeRow, ReportRow, ReviewRow, SettleReport
 from messages.states import CaseState, ReviewState
 
 DROP_FIGURES = 'DELETE FROM figures WHERE "case" = :case'
@@ -31,22 +31,23 @@ FIGURES_OF = 'SELECT * FROM figures WHERE "case" IN (SELECT value FROM json_each
 """Everything that is kept of these cases."""
 
 FOLLOWED = (
-    'SELECT f.* FROM figures f JOIN cases c USING ("case") WHERE f.gantry = :gantry AND f.band IN (0, :band) '
+    "SELECT f.* FROM figures f WHERE f.gantry = :gantry AND f.band IN (0, :band) "
     "AND (f.band = :band OR f.beam = 0) AND f.delivered >= :since AND f.delivered < :until "
     "AND NOT EXISTS (SELECT 1 FROM cases later WHERE later.supersedes = f.\"case\" AND later.supersedes != '' "
-    "AND later.state = 'done') ORDER BY f.delivered, f.\"case\", f.beam"
+    "AND later.state = 'done') ORDER BY f.delivered DESC, f.\"case\" DESC, f.beam DESC LIMIT :limit"
 )
-"""Of one gantry: its cases, and their beams in one band of energy; of a delivery that was computed again, the last."""
+"""Of one gantry: its cases, and their beams in one band of energy, the newest first; of a delivery that was computed
+again, the last."""
 
 GANTRIES = (
-    'SELECT gantry, count(DISTINCT "case") AS cases, max(delivered) AS latest, json_group_array(DISTINCT band) AS bands '
-    "FROM figures GROUP BY gantry ORDER BY gantry"
+    'SELECT gantry, count(DISTINCT "case") AS cases, max(delivered) AS latest, '
+    "json_group_array(DISTINCT band) AS bands FROM figures GROUP BY gantry ORDER BY gantry"
 )
 """What there is to follow."""
 
 OUTCOMES = (
     'SELECT c."case", c.state, c.reason, c.partial, c.supersedes, c.plan_uid, c.seen, c.started, c.ended, c.verdict, '  # noqa: S608
-    f"{_SOURCE.format('machine')} AS machine, {_DELIVERED} AS delivered, {_SOURCE.format('planned_at')} AS planned, "
+    f"{_SOURCE.format('machine')} AS machine, {_DELIVERED} AS delivered, "
     "CASE WHEN json_valid(c.interpretation) THEN json_extract(c.interpretation, '$.gantry') END AS gantry, "
     '(SELECT max(later."case") FROM cases later WHERE later.supersedes = c."case" AND later.supersedes != \'\') '
     "AS superseded_by, "
@@ -87,12 +88,11 @@ def figures_of(database: sqlite3.Connection, cases: Sequence[str]) -> tuple[Figu
     return tuple(map(_figure, database.execute(FIGURES_OF, {"cases": list_json(list(cases))})))
 
 
-def followed(
-    database: sqlite3.Connection, gantry: str, band: int, since: datetime, until: datetime
-) -> tuple[FigureRow, ...]:
-    """Cases (beam 0) of a gantry and their beams in one band (0: as wholes), in the order of their delivery."""
-    values = {"gantry": gantry, "band": band, "since": time_text(since), "until": time_text(until)}
-    return tuple(map(_figure, database.execute(FOLLOWED, values)))
+def followed(database: sqlite3.Connection, wanted: Followed) -> tuple[FigureRow, ...]:
+    """Cases (beam 0) and their beams, in the order of their delivery; where there are more than the limit, the last."""
+    times = {"since": time_text(wanted.since), "until": time_text(wanted.until)}
+    values = {"gantry": wanted.gantry, "band": wanted.band, "limit": wanted.limit, **times}
+    return tuple(reversed([_figure(row) for row in database.execute(FOLLOWED, values)]))
 
 
 def gantries(database: sqlite3.Connection) -> tuple[GantryRow, ...]:

@@ -26,6 +26,7 @@ from messages.ledger import (
     CaseRow,
     EventRow,
     FigureRow,
+    Followed,
     GantryRow,
     GpuRow,
     HaltRow,
@@ -116,10 +117,9 @@ class Reader:
         """The review of a case, oldest step first; empty: nobody has reviewed it."""
         return self._read(lambda database: reviews.reviews_of(database, case))
 
-    def followed(self, gantry: str, band: int, since: datetime, until: datetime) -> tuple[FigureRow, ...]:
-        """What reports found: cases (beam 0) of a gantry and their beams in one band of energy (0: as wholes), in the
-        order of their delivery."""
-        return self._read(lambda database: figures.followed(database, gantry, band, since, until))
+    def followed(self, wanted: Followed) -> tuple[FigureRow, ...]:
+        """What reports found of cases (beam 0) and their beams, in the order of their delivery."""
+        return self._read(lambda database: figures.followed(database, wanted))
 
     def gantries(self) -> tuple[GantryRow, ...]:
         """Every gantry of which a report was made, by name."""

@@ -186,6 +186,8 @@ class Reporter(Actor):
                 verdict=made.verdict,
                 path=made.path,
                 manifest_sha256=made.manifest_sha256,
+                gantry=made.gantry,
+                figures=made.figures,
             )
         )
 

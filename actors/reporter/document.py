@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from actors.reporter.evidence import Evidence
 from actors.reporter.findings import Findings
+from actors.reporter.trend import trend_document, trend_of
 
 FORMAT = 1
 
@@ -50,6 +51,7 @@ def document(findings: Findings) -> bytes:
         ],
         "not_verified": [manifest.not_verified, *findings.unverified],
         "rules": findings.rules.model_dump(mode="json"),
+        "trend": trend_document(manifest.calibration["gantry"], trend_of(findings)),
     }
     return (json.dumps(content, indent=1) + "\n").encode("ascii")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from actors.reporter.content import Report
+from actors.reporter.delivery_section import delivery_sections
 from actors.reporter.document import document
 from actors.reporter.evidence import gather
 from actors.reporter.findings import MAX_REASONS, Findings, findings_of
@@ -15,7 +16,8 @@ from actors.reporter.pdf_pages import pages
 from actors.reporter.planes import view_of
 from actors.reporter.provenance import identity_of, not_verified_section, provenance_section
 from actors.reporter.published import read_published
-from actors.reporter.sections import comparison_section, delivery_sections, dose_section, dvh_section
+from actors.reporter.sections import comparison_section, dose_section, dvh_section
+from actors.reporter.trend import trend_in
 
 
 def make_report(order: MakeReport) -> MadeReport:
@@ -25,7 +27,8 @@ def make_report(order: MakeReport) -> MadeReport:
     """
     folder = Path(order.result)
     if (found := existing_report(folder, order.result_sha256)) is not None:
-        return MadeReport(str(folder / FOLDER), found.verdict, found.sentence, found.manifest_sha256)
+        content = (folder / FOLDER / "report.json").read_bytes()
+        return _told(folder, found.verdict, found.sentence, found.manifest_sha256, content)
     published = read_published(folder, order.result_sha256)
     findings = findings_of(published, gather(published, Path(order.case_folder), order.rules), order.rules)
     report = report_of(findings)
@@ -39,7 +42,12 @@ def make_report(order: MakeReport) -> MadeReport:
         sentence=sentence,
         result_sha256=published.manifest_sha256,
     )
-    return MadeReport(str(folder / FOLDER), report.verdict.word, sentence, written)
+    return _told(folder, report.verdict.word, sentence, written, files["report.json"])
+
+
+def _told(folder: Path, verdict: str, sentence: str, manifest_sha256: str, content: bytes) -> MadeReport:
+    """content: of report.json."""
+    return MadeReport(str(folder / FOLDER), verdict, sentence, manifest_sha256, *trend_in(content))
 
 
 def report_of(findings: Findings) -> Report:

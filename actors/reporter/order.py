@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from actors.settings import ReportSettings
+from messages.ledger import Figures
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class MadeReport:
     sentence: str
     """What the verdict rests on, or its gravest reason."""
     manifest_sha256: str
+    gantry: str = ""
+    figures: tuple[Figures, ...] = ()
+    """What is followed over time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from typing import IO, Any
 from actors.crash_points import effect
 from actors.reporter.order import MadeReport, MakeReport, NoReport
 from actors.supervision import TaskScope
+from messages.ledger import Figures
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"), "1")
@@ -63,9 +64,13 @@ def _read(answer: bytes) -> MadeReport | NoReport | None:
     """None: it is no answer."""
     try:
         document: dict[str, Any] = json.loads(answer)
-        return MadeReport(**document["made"]) if "made" in document else NoReport(**document["none"])
+        return _made(document["made"]) if "made" in document else NoReport(**document["none"])
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _made(values: dict[str, Any]) -> MadeReport:
+    return MadeReport(**{**values, "figures": tuple(Figures(**one) for one in values["figures"])})
 
 
 def _environment(given: Mapping[str, str]) -> dict[str, str]:

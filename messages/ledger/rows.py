@@ -214,6 +214,19 @@ class FigureRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Followed:
+    """What is followed: the cases of a gantry, and their beams in one band of energy."""
+
+    gantry: str
+    band: int
+    """Lowest energy (MeV); 0: beams as wholes."""
+    since: datetime
+    until: datetime
+    limit: int = 10_000
+    """Where there are more rows, the last."""
+
+
+@dataclass(frozen=True, slots=True)
 class GantryRow:
     """What there is to follow of a gantry."""
 
