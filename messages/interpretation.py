@@ -207,6 +207,8 @@ class Interpretation:
     """False for a QA session (intent VERIFICATION or MACHINE_QA): never a treatment fraction."""
     amounts: tuple[BeamAmount, ...] = ()
     """Of every planned treatment beam."""
+    planned: bool = False
+    """Of the planned spots: no delivery, and no fraction of anybody's treatment."""
     fraction_groups: int = 0
     """How many the plan has; 0: not known."""
     references: tuple[SeriesReference, ...] = ()

@@ -21,12 +21,17 @@ from actors.interpreter import axis_fit, engine_input, log_csv, log_plan, run_pl
 from actors.interpreter.collect import Delivery, InputLog, LayerPart, read_layer
 from actors.interpreter.coverage import LayerParts, Span, check_amount, cover
 from actors.interpreter.deviation import deviation_of
+from actors.interpreter.planned_spots import planned_layers
 from actors.interpreter.staging import Staging
 from actors.interpreter.verdict import Findings, judge_beam
 from messages.engine import EngineProfile, Grid
 from messages.interpretation import AxisFit, BeamAmount, BeamInput, LayerDeviation
 
 ROOT = Path(__file__).resolve().parents[2]
+_SEEDS = 2**31
+"""Engines read a seed as a C int."""
+_PLANNED_SEED = 100_000
+"""Runs of planned and of delivered spots have seeds of their own: the noise of their difference is that of both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,25 @@ def interpret_beam(work: CaseWork, beam: PlanBeam, deliveries: Sequence[Delivery
     )
     amount = amount_of(beam, measured.layers, measured.stopped)
     return BeamOutcome(_written(work, beam, measured, fit), findings, amount)
+
+
+def simulate_beam(work: CaseWork, beam: PlanBeam) -> BeamOutcome:
+    """Writes one beam as it was planned. Its samples are judged as a measured beam's are: a plan that was sampled wrong
+    becomes no dose that passes for right."""
+    refuse_beam(work.plan, beam, work.profile)
+    mode = beam.scan_mode or ScanMode.SPOT
+    layers = planned_layers(beam.number, beam.layers, mode, work.calibration)
+    deviations, pairs = [], []
+    for planned, layer in zip(beam.layers, layers, strict=True):
+        path = planned_path(planned, mode)
+        share = progress_of(layer, planned.mu, whole=True)
+        deviations.append(deviation_of(planned, path, mode, layer, whole=True))
+        pairs.append(axis_fit.pairs_of(path, share, layer.positions_mm, layer.count))
+    fit, _ = axis_fit.fit_axes(pairs)
+    axis_fit.check_fit(beam.number, fit, work.plan.path)
+    findings = judge_beam(beam.number, deviations, 0.0, fit, told_apart=True, whole=True)
+    measured = _Measured(layers, tuple(deviations), tuple(pairs), frozenset())
+    return BeamOutcome(_written(work, beam, measured, fit, _PLANNED_SEED), findings, amount_of(beam, layers))
 
 
 def amount_of(beam: PlanBeam, layers: Sequence[DeliveredLayer], stopped: frozenset[int] = frozenset()) -> BeamAmount:
@@ -163,10 +187,10 @@ def _check_scan(work: CaseWork, beam: PlanBeam, part: LayerParts, read: LayerPar
         )
 
 
-def _written(work: CaseWork, beam: PlanBeam, measured: _Measured, fit: AxisFit) -> BeamInput:
+def _written(work: CaseWork, beam: PlanBeam, measured: _Measured, fit: AxisFit, seeds: int = 0) -> BeamInput:
     profile = work.profile
     part = str(beam.number)
-    seed = profile.seed + beam.number
+    seed = (profile.seed + beam.number + seeds) % _SEEDS
     grid = _grid(work, beam)
     known = engine_input.variables(profile, work.calibration.gantry, grid, seed)
     counts = _spots(work, beam, measured, part)

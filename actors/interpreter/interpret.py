@@ -12,13 +12,15 @@ from actors.errors import CaseError
 from actors.formats.calibration import Calibration, choose_calibration, gantry_of, parse_calibration
 from actors.formats.plan import Plan, PlanBeam
 from actors.formats.plan_checks import plan_notes
+from actors.formats.plan_files import plan_content
 from actors.formats.plan_reader import LIMIT, parse_dataset, plan_of
 from actors.formats.plan_values import items, text
 from actors.formats.reading import KIB, read_bounded, shown
-from actors.interpreter.beam_work import BeamOutcome, CaseWork, amount_of, interpret_beam
+from actors.interpreter.beam_work import BeamOutcome, CaseWork, amount_of, interpret_beam, simulate_beam
 from actors.interpreter.collect import Delivery, InputLog, open_delivery
 from actors.interpreter.images import Images, read_images
 from actors.interpreter.staging import Staging
+from messages.cases import CaseSource
 from messages.interpretation import BeamAmount, Interpretation, InterpretCase
 
 
@@ -55,7 +57,11 @@ def interpret(request: InterpretCase) -> Interpretation:
             python=request.python,
             root=request.root,
         )
-        outcomes = [interpret_beam(work, beam, _of_beam(case.deliveries, beam)) for beam in case.beams]
+        if request.source.planned:
+            _check_content(request.source, inputs)
+            outcomes = [simulate_beam(work, beam) for beam in case.beams]
+        else:
+            outcomes = [interpret_beam(work, beam, _of_beam(case.deliveries, beam)) for beam in case.beams]
         staging.commit()
     return _interpretation(request, case, outcomes, inputs, images)
 
@@ -75,13 +81,13 @@ def _opened(request: InterpretCase, inputs: InputLog) -> _Case:
     deliveries = tuple(
         open_delivery(one, inputs) for one in sorted(source.deliveries, key=lambda one: (one.irradiated, one.path))
     )
-    if not deliveries:
+    if not deliveries and not source.planned:
         raise CaseError("The case has no delivery.", shown(source.path), "Send a delivery.", "beam-missing")
     for delivery in deliveries:
         _check_origin(plan, delivery)
-    beams = _beams(plan, deliveries, partial=source.partial)
+    beams = _one_group(plan, plan.treatment_beams if source.planned else _delivered(plan, deliveries, source))
     gantry = _gantry(plan, beams)
-    calibration, digest = _calibration(request, gantry, deliveries)
+    calibration, digest = _calibration(request, gantry)
     return _Case(plan, dataset, beams, deliveries, gantry, calibration, digest)
 
 
@@ -98,20 +104,34 @@ def _check_origin(plan: Plan, delivery: Delivery) -> None:
             )
 
 
-def _beams(plan: Plan, deliveries: Sequence[Delivery], *, partial: bool) -> tuple[PlanBeam, ...]:
+def _check_content(source: CaseSource, inputs: InputLog) -> None:
+    """What is computed is what the run was named after; others take its dose for that of their own plan."""
+    if plan_content(inputs.proofs) != source.content:
+        raise CaseError(
+            "The plan, its images or its structure set are others than those of the delivery that wants this run.",
+            shown(source.path),
+            "Nothing is to be done: the next delivery of the plan brings its files.",
+            "plan-changed",
+        )
+
+
+def _delivered(plan: Plan, deliveries: Sequence[Delivery], source: CaseSource) -> tuple[PlanBeam, ...]:
     delivered = {plan.beam(delivery.info.beam_number).number for delivery in deliveries}
     missing = [beam.number for beam in plan.treatment_beams if beam.number not in delivered]
-    if missing and not partial:
+    if missing and not source.partial:
         raise CaseError(
             f"Beam {missing[0]} was not delivered.",
             plan.path,
             "Send its delivery, or compute the case as partial.",
             "beam-missing",
         )
-    beams = tuple(beam for beam in plan.treatment_beams if beam.number in delivered)
+    return tuple(beam for beam in plan.treatment_beams if beam.number in delivered)
+
+
+def _one_group(plan: Plan, beams: tuple[PlanBeam, ...]) -> tuple[PlanBeam, ...]:
     if len({beam.fraction_group for beam in beams}) > 1:
         raise CaseError(
-            "The delivered beams are of several fraction groups.",
+            "The beams are of several fraction groups.",
             plan.path,
             "Check the plan.",
             "fraction-group-ambiguous",
@@ -129,17 +149,17 @@ def _gantry(plan: Plan, beams: Sequence[PlanBeam]) -> str:
     return gantries.pop()
 
 
-def _calibration(request: InterpretCase, gantry: str, deliveries: Sequence[Delivery]) -> tuple[Calibration, str]:
-    """The calibration that was in force at every delivery, with its file's SHA-256."""
+def _calibration(request: InterpretCase, gantry: str) -> tuple[Calibration, str]:
+    """The calibration that was in force at every delivery, with its file's SHA-256; of a planned run, at its time."""
+    source = request.source
+    times = [source.planned_at] if source.planned_at else [delivery.irradiated for delivery in source.deliveries]
     read = {}
     for name, path in request.calibrations:
         if gantry_of(name) == gantry:
             data = read_bounded(path, 64 * KIB, f"The calibration of {gantry}")
             read[path] = (parse_calibration(gantry, data, path), hashlib.sha256(data).hexdigest())
     known = [calibration for calibration, _ in read.values()]
-    chosen = {
-        choose_calibration(known, gantry, delivery.source.irradiated, request.zone).path for delivery in deliveries
-    }
+    chosen = {choose_calibration(known, gantry, time, request.zone).path for time in times}
     if len(chosen) > 1:
         raise CaseError(
             f"The calibration of {gantry} changed between the deliveries of this case.",
@@ -195,6 +215,7 @@ def _interpretation(
         intent=case.plan.intent,
         treatment=case.plan.is_treatment,
         amounts=_amounts(case.plan, outcomes),
+        planned=source.planned,
     )
 
 
