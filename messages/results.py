@@ -66,6 +66,10 @@ class PublishCase:
     missing: tuple[str, ...]
     """For a partial case: what is left."""
     supersedes: str
+    recalculated_because: str = ""
+    """Of a recalculation of the case that it supersedes: why."""
+    recalculated_by: str = ""
+    """… and by whose order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +86,7 @@ class PublishedCase:
     """Why it is not ``accepted``."""
     uncommissioned: bool = False
     """Not made by exactly what the profile lists as commissioned."""
+    gray: bool | None = None
+    """The dose is in gray; otherwise relative. None: not told."""
+    phantom: bool | None = None
+    """The dose is in a phantom; otherwise in the patient's CT. None: not told."""

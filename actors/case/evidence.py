@@ -75,6 +75,8 @@ def verdict_json(published: PublishedCase) -> str:
         "verdict": published.verdict,
         "reasons": list(published.sentences),
         "uncommissioned": published.uncommissioned,
+        "gray": published.gray,
+        "phantom": published.phantom,
         "path": published.path,
         "manifest_sha256": published.manifest_sha256,
     }

@@ -65,12 +65,14 @@ class _Publication:
         """What the file of a beam (None: the sum) says of itself."""
         interpretation = self.case.interpretation
         phantom = self.frames[0].phantom
+        what = "planned" if interpretation.planned else "delivered"
         marks = (
+            "PLANNED" if interpretation.planned else "",
             "PARTIAL" if interpretation.partial else "",
             "" if interpretation.treatment else "QA",
             "PHANTOM" if phantom else "",
             "UNCOMMISSIONED" if self.judgement.uncommissioned else "",
-            f"delivered dose, {f'beam {beam.number}' if beam else 'sum of beams'}",
+            f"{what} dose, {f'beam {beam.number}' if beam else 'sum of beams'}",
         )
         in_beam_axes = "superposition in beam axes" if phantom else "sum over the session's beams"
         engine = engine_sha256(self.case.engine_version) or self.case.engine_version
@@ -129,6 +131,8 @@ def _write(publication: _Publication, folder: NewFolder) -> PublishedCase:
         verdict=judgement.verdict,
         sentences=judgement.sentences,
         uncommissioned=bool(judgement.uncommissioned),
+        gray=is_gray(publication.profile, judgement),
+        phantom=publication.frames[0].phantom,
     )
 
 

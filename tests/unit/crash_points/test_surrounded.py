@@ -24,7 +24,7 @@ ALWAYS = frozenset(
     {
         *("rename", "unlink", "rmdir", "rmtree", "copytree", "hardlink_to", "symlink_to", "touch", "makedirs"),
         *("write_text", "write_bytes", "killpg", "send_signal", "Popen", "executescript"),
-        *("open_session", "exec_command"),
+        *("open_session", "exec_command", "send_c_store", "send_n_action"),
     }
 )
 """Attributes that are an outside effect wherever they are named, called or passed on."""

@@ -19,7 +19,7 @@ from actors.ledger.reviews import NEXT_STATES
 from actors.ledger.transitions import ATTEMPT, BEAM, CASE
 from actors.monitor.history import KNOWN, ORDERS, VERDICTS, Tally, tally_of
 from messages.hosts import GpuState, HostState
-from messages.ledger import INTERPRETATION_SENT
+from messages.ledger import INTERPRETATION_SENT, SendingState
 from messages.states import CaseState
 from tests.integration.ledger.ledger_cases import memory_ledger
 
@@ -80,6 +80,9 @@ KINDS: dict[str, Lines] = {
     "ledger/planned.py:_begin_again": lines("case: failed → queued"),
     "ledger/reports.py:settle_report": lines("report: not made", "report: accepted"),
     "ledger/reviews.py:add_review": lines(*(f"review: {now} → {to}" for now in NEXT_STATES for to in NEXT_STATES[now])),
+    "ledger/sendings.py:settle_sending": lines(
+        *(f"sending: {state}" for state in SendingState), "sending: in vain", detail="to pacs: 3 files"
+    ),
     "scheduler/actor.py:_give": lines("beam given"),
 }
 """Function that writes it → lines as it writes them."""
