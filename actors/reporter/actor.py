@@ -79,12 +79,14 @@ class Reporter(Actor):
         ledger: Mailbox,
         results_dir: Path,
         rules: ReportSettings,
+        calibrations: tuple[tuple[str, str], ...] = (),
         make: Make = run_process,
         look_s: float = LOOK_S,
         again_s: float = AGAIN_S,
     ) -> None:
         super().__init__(context)
         self._ledger, self._results_dir, self._rules, self._make = ledger, results_dir, rules, make
+        self._calibrations = calibrations
         self._look_s, self._again_s = look_s, again_s
         self._numbers = count(1)
         self._waiting_for = ""
@@ -165,6 +167,7 @@ class Reporter(Actor):
             case.source.path if case.source else case.path,
             self._rules,
             str(told.get("manifest_sha256", "")),
+            self._calibrations,
         )
 
     def _begin(self) -> None:

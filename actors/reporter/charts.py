@@ -1,4 +1,4 @@
-"""Curves and charts: depth dose, dose-volume histograms, and the layers of a beam."""
+"""Curves: depth dose and dose-volume histograms."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.axes import Axes
 
-from actors.reporter.delivery import BeamJudgement, LayerJudgement
 from actors.reporter.drawing import GREYS, LINES, MARKERS, as_it_is, new_figure, plain, png
 from actors.reporter.dvh import Dvh
 from actors.reporter.ranges import DepthDose
-from actors.settings import ReportSettings
 
 MAX_CURVES = 8
 
@@ -69,59 +66,3 @@ def draw_dvhs(delivered: Sequence[Dvh], planned: Sequence[Dvh], units: str) -> b
     plain(panel, x=f"dose of this fraction ({units})", y="volume (%)")
     panel.legend(fontsize=6, ncols=2)
     return png(figure)
-
-
-def draw_layers(judged: BeamJudgement, rules: ReportSettings) -> bytes:
-    """MU, position, size and dose rate of every layer, with tolerance (dashed) and action level (solid)."""
-    figure = new_figure(4.4)
-    (mu, position), (size, rate) = figure.subplots(2, 2)
-    numbers = [one.layer.layer for one in judged.layers]
-    _mu(mu, judged.layers, rules)
-    _position(position, judged.layers, numbers, rules)
-    for name, values, marker in (
-        ("x", [one.layer.size_x_mm for one in judged.layers], "o"),
-        ("y", [one.layer.size_y_mm for one in judged.layers], "x"),
-    ):
-        size.plot(numbers, values, marker, color="black", markersize=4, fillstyle="none", label=name)
-    size.set_ylim(
-        0.0, 1.3 * max((max(o.layer.size_x_mm, o.layer.size_y_mm) for o in judged.layers), default=1.0) or 1.0
-    )
-    size.legend(fontsize=6)
-    plain(size, x="layer", y="beam size as logged (mm)")
-    rates = [dose_rate(one) for one in judged.layers]
-    rate.plot(numbers, rates, "s", color="black", markersize=4, fillstyle="none")
-    rate.set_ylim(bottom=0.0)
-    plain(rate, x="layer", y="MU/s with the beam on")
-    return png(figure)
-
-
-def dose_rate(one: LayerJudgement) -> float:
-    """MU per second of beam; 0 where the time is not known."""
-    layer = one.layer
-    return 1000.0 * layer.delivered_mu / layer.beam_on_ms if layer.beam_on_ms > 0 else 0.0
-
-
-def _limits(panel: Axes, limits: tuple[float, float], *, both: bool) -> None:
-    for level, style in zip(limits, ("--", "-"), strict=True):
-        for sign in (1.0, -1.0) if both else (1.0,):
-            panel.axhline(sign * level, color="0.4", linewidth=0.8, linestyle=style)
-
-
-def _mu(panel: Axes, layers: Sequence[LayerJudgement], rules: ReportSettings) -> None:
-    judged = [one for one in layers if one.mu_percent is not None]
-    panel.plot([o.layer.layer for o in judged], [o.mu_percent or 0.0 for o in judged], "o", color="black", markersize=4)
-    _limits(panel, rules.layer_mu_percent, both=True)
-    plain(panel, x="layer", y="MU delivered − planned (%)")
-
-
-def _position(panel: Axes, layers: Sequence[LayerJudgement], numbers: list[int], rules: ReportSettings) -> None:
-    for name, values, marker in (
-        ("maximum", [one.layer.max_mm for one in layers], "^"),
-        ("95th percentile", [one.layer.p95_mm for one in layers], "x"),
-        ("mean", [one.layer.mean_mm for one in layers], "o"),
-    ):
-        panel.plot(numbers, values, marker, color="black", markersize=4, fillstyle="none", label=name)
-    _limits(panel, rules.position_p95_mm, both=False)
-    panel.set_ylim(bottom=0.0)
-    plain(panel, x="layer", y="distance to plan (mm)")
-    panel.legend(fontsize=6, title="lines: limits of the 95th percentile", title_fontsize=6)

@@ -26,6 +26,8 @@ class LayerJudgement:
     """Largest deviation of x and y from the baseline; None without one."""
     size: Level | None
     missing: Level
+    baseline_mm: float | None = None
+    """Of the beam's size at this energy; None: there is none."""
 
     @property
     def level(self) -> Level:
@@ -82,6 +84,7 @@ def _layer(
         size_percent=size,
         size=None if size is None else at_most(abs(size), rules.size_percent),
         missing=Level.REVIEW if layer.missing else Level.PASS,
+        baseline_mm=baseline_mm(layer.energy_mev, baseline),
     )
 
 

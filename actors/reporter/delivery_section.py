@@ -4,35 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from actors.reporter.charts import dose_rate, draw_layers
+from actors.formats.plan import ScanMode
 from actors.reporter.content import Picture, Section, Table
 from actors.reporter.delivery import BeamJudgement
+from actors.reporter.layer_charts import dose_rate, draw_layers
+from actors.reporter.levels import limits_text
+from actors.reporter.spot_maps import SMOOTHED_MM, draw_beam_map, draw_layer_maps
+from actors.reporter.spot_table import BeamSpots, SpotTables
 from actors.settings import ReportSettings
 
 _DASH = "–"
 
 
-def delivery_sections(judged: tuple[BeamJudgement, ...], rules: ReportSettings) -> Iterator[Section]:
+def delivery_sections(judged: tuple[BeamJudgement, ...], spots: SpotTables, rules: ReportSettings) -> Iterator[Section]:
     """Delivered against planned, a section for each beam."""
     for one in judged:
         beam = one.beam
-        note = (
-            ""
-            if one.baseline
-            else "No baseline of the beam's size is configured for this gantry: sizes are not judged."
+        table, reason = spots.beam(beam.number)
+        charts = Picture(
+            draw_layers(one, rules), f"Beam {beam.number}, layer by layer. Dashed: tolerance; solid: action level."
         )
         yield Section(
             title=f"Beam {beam.number} {beam.name}: delivered against planned",
-            paragraphs=(_geometry(one),),
+            paragraphs=(_geometry(one), *((f"Maps of the samples: none, for {reason}.",) if reason else ())),
             figures=one.figures,
-            pictures=(
-                Picture(
-                    draw_layers(one, rules),
-                    f"Beam {beam.number}, layer by layer. Dashed: tolerance; solid: action level.",
-                ),
-            ),
-            tables=(_layer_table(one, note),),
+            pictures=(*(_maps(one, table, rules) if table is not None else ()), charts),
+            tables=(_layer_table(one, _limits_note(one, rules)),),
         )
+
+
+def _maps(judged: BeamJudgement, spots: BeamSpots, rules: ReportSettings) -> Iterator[Picture]:
+    scan = "planned segments: grey lines" if spots.mode is ScanMode.LINE else "planned spots: grey crosses"
+    yield Picture(
+        draw_beam_map(spots, rules),
+        f"Beam {judged.beam.number}, isocentre plane, all layers. Left: samples with the beam on; {scan}. Right: MU "
+        f"delivered − planned, smoothed (σ {SMOOTHED_MM:g} mm), in % of the planned maximum: solid lines too much, "
+        "dashed too little, dotted 50 % of the planned MU.",
+    )
+    levels = {one.layer.layer: one.level for one in judged.layers}
+    for layers, picture in draw_layer_maps(spots, levels, rules):
+        yield Picture(
+            picture,
+            f"Beam {judged.beam.number}, layers {layers[0]} to {layers[-1]}: {scan}; marks as above, some hundred of "
+            "each layer's dots and its farthest marks; dashed black bar: planned and not delivered; △ review, ✗ fail.",
+        )
+
+
+def _limits_note(judged: BeamJudgement, rules: ReportSettings) -> str:
+    size = (
+        f"size Δ {limits_text(rules.size_percent, '% of the baseline')}"
+        if judged.baseline
+        else "no baseline of the beam's size is configured for this gantry, sizes are not judged"
+    )
+    return (
+        f"Tolerance / action: Δ {limits_text(rules.layer_mu_percent, '%')} (from {rules.layer_mu_floor:g} MU on); "
+        f"distance to the plan: mean {limits_text(rules.position_mean_mm, 'mm', '≤')}, 95 % "
+        f"{limits_text(rules.position_p95_mm, 'mm', '≤')}, max ≤ {rules.position_max_mm:g} mm, shift (of the layer's "
+        f"centroid) {limits_text(rules.position_mean_mm, 'mm', '≤')}; {size}; miss (planned stretches without MU): "
+        "none. Times and dose rate are not judged."
+    )
 
 
 def _geometry(judged: BeamJudgement) -> str:

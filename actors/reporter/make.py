@@ -17,6 +17,7 @@ from actors.reporter.planes import view_of
 from actors.reporter.provenance import identity_of, not_verified_section, provenance_section
 from actors.reporter.published import read_published
 from actors.reporter.sections import comparison_section, dose_section, dvh_section
+from actors.reporter.spot_table import SpotTables, spot_tables
 from actors.reporter.trend import trend_in
 
 
@@ -31,7 +32,7 @@ def make_report(order: MakeReport) -> MadeReport:
         return _told(folder, found.verdict, found.sentence, found.manifest_sha256, content)
     published = read_published(folder, order.result_sha256)
     findings = findings_of(published, gather(published, Path(order.case_folder), order.rules), order.rules)
-    report = report_of(findings)
+    report = report_of(findings, spot_tables(published.manifest, Path(order.case_folder), order.calibrations))
     sentence = report.reasons[0][1] if report.reasons else report.basis
     files = {"report.html": page(report), "report.pdf": pages(report), "report.json": document(findings)}
     written = write_report(
@@ -50,7 +51,7 @@ def _told(folder: Path, verdict: str, sentence: str, manifest_sha256: str, conte
     return MadeReport(str(folder / FOLDER), verdict, sentence, manifest_sha256, *trend_in(content))
 
 
-def report_of(findings: Findings) -> Report:
+def report_of(findings: Findings, spots: SpotTables) -> Report:
     """The report in words, tables and pictures."""
     published, evidence, rules = findings.published, findings.evidence, findings.rules
     view = view_of(evidence.total, phantom=published.manifest.phantom)
@@ -58,7 +59,7 @@ def report_of(findings: Findings) -> Report:
         comparison_section(evidence, published.manifest, rules, findings.compared),
         dose_section(evidence, published.manifest, view, findings.dose),
         dvh_section(evidence, published.manifest),
-        *delivery_sections(findings.judged, rules),
+        *delivery_sections(findings.judged, spots, rules),
         not_verified_section(published, findings.unverified),
         provenance_section(published),
     )

@@ -15,10 +15,12 @@ class MakeReport:
     result: str
     """Folder of the published result: ``<results.dir>/<case>``."""
     case_folder: str
-    """Where the case lies, with its CT, structure set and planning dose, if they are still there."""
+    """Where the case lies, with its logs, CT, structure set and planning dose, if they are still there."""
     rules: ReportSettings
     result_sha256: str = ""
     """Of the result's manifest, as the ledger has it since publication; empty: it does not say."""
+    calibrations: tuple[tuple[str, str], ...] = ()
+    """(gantry, file) of all that are configured: the one that made the result reads the logs once more."""
 
 
 @dataclass(frozen=True, slots=True)

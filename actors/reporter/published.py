@@ -55,6 +55,8 @@ class PlanRecord:
     planned_fractions: int
     fraction_groups: int = 0
     """How many the plan has; 0: the result does not say."""
+    file: str = ""
+    """Its name in the case folder."""
 
 
 @checked(config=_LENIENT, frozen=True)
