@@ -16,6 +16,15 @@ limited() { # "$2"... for no longer than $1 s, where there is a timeout
     if command -v timeout >/dev/null; then timeout -k 2 "$@"; else shift && "$@"; fi
 }
 
+bare() { # a command, whose environment a job is given whole: of this one only what finds programs, Slurm, and the user
+    # sbatch --export=NAMES says the same, but has each node run a login shell of the user's before each job: a second's
+    # work, and a job that fails, or is held, where that shell does not do well
+    for entry in $(env | sed -n 's/^\([A-Za-z_][A-Za-z0-9_%()]*\)=.*/\1/p'); do
+        case $entry in PATH | HOME | LANG | USER | LOGNAME | SLURM_* | SBATCH_*) ;; *) set -- -u "$entry" "$@" ;; esac
+    done
+    limited "$mqi_patience" env "$@"
+}
+
 answered() { # what a Slurm command said: "$1 LINE" for each line, then "$1-code CODE"; $1 word, the rest the command
     word=$1
     shift
@@ -112,7 +121,7 @@ ask_sbatch() { # never before a lost answer was looked for; false: nothing more 
 " || { echo "error cannot write in $run (no space?)"; return 1; }
     fi
     # it holds the lock: one that outlives this script is waited for, before anybody asks again
-    said=$(limited "$mqi_patience" sbatch --parsable --job-name="$name" --chdir="$run" "$@" "$wrapper" "$run" 2>&1 </dev/null)
+    said=$(bare sbatch --parsable --job-name="$name" --chdir="$run" "$@" "$wrapper" "$run" 2>&1 </dev/null)
     code=$?
     number=$(printf '%s\n' "$said" | sed -n 's/^\([0-9][0-9]*\)\(;.*\)\{0,1\}$/\1/p' | tail -n 1)
     [ "$code" = 0 ] && [ -n "$number" ] && note_number && return 0

@@ -42,7 +42,8 @@ def sbatch_words(options: SlurmOptions, job: JobSpec) -> tuple[str, ...]:
     """Options beside name and folder.
 
     Slurm does not start a job again by itself: a run of which nobody knows how far it came is over, and a new attempt
-    in a new directory follows. An administrator's requeue is recognised all the same, by the claim.
+    in a new directory follows. An administrator's requeue is recognised all the same, by the claim. The environment is
+    exported whole: ``bare`` in cluster.sh has made it small, and nobody's login shell is asked on the node.
     """
     named = (
         ("partition", options.partition),
@@ -54,7 +55,7 @@ def sbatch_words(options: SlurmOptions, job: JobSpec) -> tuple[str, ...]:
         ("comment", job.key),
     )
     given = [f"--{name}={value}" for name, value in named if value]
-    fixed = ("--no-requeue", "--export=PATH,HOME,LANG", "--input=/dev/null", "--output=/dev/null", "--error=/dev/null")
+    fixed = ("--no-requeue", "--export=ALL", "--input=/dev/null", "--output=/dev/null", "--error=/dev/null")
     return (*fixed, *given, *options.extra)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -95,6 +96,22 @@ def test_waiting_is_told_in_slurms_words_and_an_administrators_hand_is_named(slu
     host.control.tell(LaunchJob("late", host.probe, host.job("c/1/1", "true")))
     wait_until(lambda: host.probe.all(LaunchFailed) or len(host.probe.all(JobLaunched)) > 1, 20, "an answer")
     assert len(named(slurm_cluster, host, "c/1/1")) == 1, "what is over is not submitted again"
+
+
+@pytest.mark.promise("P32")
+def test_a_job_has_a_small_environment_and_no_login_shell_is_asked_for_more(
+    slurm_cluster: Slurm, monitor: Probe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_TOKEN", "secret")
+    with slurm_host(tmp_path / "workspace", monitor=monitor) as host:
+        host.launch(host.job("c/1/1", "sh", "-c", "env >environment"))
+        assert host.last("c/1/1", timeout=30).observation is Observation.ENDED
+        lines = (host.run_dir("c/1/1") / "environment").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines if "=" in line)
+    assert given["SLURM_CONF"] == str(slurm_cluster.conf)
+    assert given["PATH"].startswith(os.environ["PATH"])
+    assert "API_TOKEN" not in given
+    assert "SLURM_GET_USER_ENV" not in given, "with it, slurmd has run a login shell before the job"
 
 
 def test_how_long_its_jobs_wait_is_told_to_whoever_gives_it_beams(

@@ -112,6 +112,27 @@ def test_a_disk_that_is_full_before_sbatch_was_asked_refuses_the_run(site: Site)
     assert site.jobs() == 0
 
 
+@pytest.mark.promise("P32")
+def test_a_job_is_given_no_more_of_the_environment_than_it_needs(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By hand: sbatch's own way has each node run a login shell of the user's before each job."""
+    kept = {"HOME": str(tmp_path), "LANG": "C.UTF-8", "SLURM_CONF": "/etc/x y", "SBATCH_ACCOUNT": "physics"}
+    for name, value in {**kept, "API_TOKEN": "secret", "TWO": "lines\nHOME=/not\nPATH=/not", "o-dd": "secret"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("BASH_FUNC_secret%%", "() { echo secret; }")
+    site.command(
+        "sbatch", f"tr '\\0' '\\n' </proc/self/environ >{tmp_path}/given; echo \"$@\" >{tmp_path}/words; {site.accepts}"
+    )
+    site.submit(LocalShell())
+    given = (tmp_path / "given").read_text()
+    for name, value in kept.items():
+        assert f"{name}={value}\n" in given
+    assert "PATH=" in given
+    assert "secret" not in given.replace("o-dd=secret", ""), "a name that no shell knows cannot be a program's either"
+    assert "TWO" not in given
+
+
 def test_a_slurm_that_answers_but_takes_nothing_is_not_stormed(site: Site, tmp_path: Path) -> None:
     asked = tmp_path / "asked"
     asked.touch()

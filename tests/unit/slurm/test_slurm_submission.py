@@ -26,6 +26,7 @@ def test_options_are_words_and_nothing_is_asked_that_was_not_configured() -> Non
     assert "--comment=케이스 1/3/2" in words
     assert "--time=62" in words, "the wrapper's own limit comes first"
     assert words[-1] == "--constraint=a b; rm -rf /"
+    assert "--export=ALL" in words, "anything else has a node run the user's login shell first"
     assert not any(word.startswith(("--account", "--qos", "--mem")) for word in words)
     assert "--time=02:00:00" in sbatch_words(SlurmOptions(time_limit="02:00:00"), JOB)
 
