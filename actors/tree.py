@@ -62,6 +62,10 @@ from actors.supervision import (
     supervisor,
 )
 
+AT_ONCE = Backoff(min_s=0.01, max_s=60.0, jitter=0.2)
+"""Of actors that may fail for ever: one crash is over in a blink; thirteen in a row, within a minute and a half, have
+reached the longest pause."""
+
 
 class Plans:
     """The specifications of the tree, made from the site in force; a reload replaces the site for what starts later."""
@@ -83,7 +87,7 @@ class Plans:
             settings, at = self.site.settings, context.system.address
             return Reporter(context, ledger=at(LEDGER), results_dir=settings.results.dir, rules=settings.report)
 
-        return Spec("reporter", make, backoff=Backoff(0.2, 60.0, 0.2), escalates=False)
+        return Spec("reporter", make, backoff=AT_ONCE, escalates=False)
 
     def pipeline(self) -> Spec:
         children = [self.ledger(), self.compute(), self.hosts(), self.scheduler()]
@@ -123,7 +127,7 @@ class Plans:
                 roots=tuple(map(str, settings.scan.roots)),
             )
 
-        return Spec("notifier", make, backoff=Backoff(1.0, 60.0, 0.2), escalates=False)
+        return Spec("notifier", make, backoff=AT_ONCE, escalates=False)
 
     def console(self) -> Spec:
         def make(context: Context) -> Console:
@@ -144,7 +148,7 @@ class Plans:
                 reload=self.site.reload,
             )
 
-        return Spec("console", make, backoff=Backoff(0.02, 60.0, 0.2), escalates=False)
+        return Spec("console", make, backoff=AT_ONCE, escalates=False)
 
     def ledger(self) -> Spec:
         def make(context: Context) -> Ledger:
@@ -222,7 +226,7 @@ class Plans:
             )
 
         # a case that crashes time and again backs off alone; it must not take the others down with it
-        return Spec(name, make, restart=Restart.TRANSIENT, backoff=Backoff(0.01, 60.0, 0.2), escalates=False)
+        return Spec(name, make, restart=Restart.TRANSIENT, backoff=AT_ONCE, escalates=False)
 
     def scanner(self) -> Spec:
         def make(context: Context) -> Scanner:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+from contextlib import suppress
 from typing import Any, cast
 
 import uvicorn
@@ -16,6 +18,10 @@ CONNECTIONS = 64
 HEADER_S = 15.0
 """From the connection, or the end of the last answer, to the end of a request's header; and to take an answer."""
 HEADER_BYTES = 16384
+LEAVE_S = 0.02
+"""At its end, for answers that are being given; streams, which have no end, are cut off."""
+_DATE_S = 1.0
+_ANSWERS_S = 0.005
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nContent-Type: application/json\r\n"
     b'Content-Length: 41\r\nConnection: close\r\n\r\n{"error":{"what":"too many connections"}}'
@@ -66,8 +72,48 @@ class _Guarded(H11Protocol):
             self._silent = None
 
 
-def make_server(app: ASGIApp) -> uvicorn.Server:
-    """A server for ``run(sockets=[…])`` in any thread; ``should_exit`` ends it."""
+class Server(uvicorn.Server):
+    """uvicorn's, which ends when it is told to: its own looks ten times a second whether it should, then waits again.
+
+    ``run(sockets=[…])`` in any thread, ``leave`` from any other.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._left = asyncio.Event()
+
+    def leave(self) -> None:
+        """End; returns at once."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):  # its loop is closed: it has ended
+                self._loop.call_soon_threadsafe(self._left.set)
+
+    async def main_loop(self) -> None:
+        """Until ``leave``; the date in the answers' heads is renewed meanwhile."""
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._left.wait(), _DATE_S)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Nobody new, a moment for answers that are being given, then the end of all."""
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LEAVE_S
+        while self.server_state.tasks and loop.time() < until:
+            await asyncio.sleep(_ANSWERS_S)
+        for connection in list(self.server_state.connections):
+            cast(_Guarded, connection).transport.abort()
+        await asyncio.sleep(0)
+
+
+def make_server(app: ASGIApp) -> Server:
+    """A server of this application."""
     config = uvicorn.Config(
         app,
         http=_Guarded,
@@ -79,7 +125,7 @@ def make_server(app: ASGIApp) -> uvicorn.Server:
         server_header=False,
         h11_max_incomplete_event_size=HEADER_BYTES,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def peer_in(scope: Any) -> Peer:

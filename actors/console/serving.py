@@ -42,12 +42,7 @@ def open_access(settings: Settings, secret: bytes) -> Access:
 def serve(scope: TaskScope, app: ASGIApp, listening: socket.socket) -> None:
     """Until the task is cancelled. Raises RuntimeError if the server ends by itself."""
     server = make_server(app)
-
-    def leave() -> None:
-        server.force_exit = True  # a request that waits for an answer does not hold up the end
-        server.should_exit = True
-
-    scope.on_cancel(leave)
+    scope.on_cancel(server.leave)
     server.run(sockets=[listening])
     if not scope.cancelled:
         raise RuntimeError("the console's server ended by itself")
