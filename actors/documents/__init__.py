@@ -2,7 +2,7 @@
 
 from actors.documents.around import Around, look_around
 from actors.documents.cases import case_document, case_progress, show_document, verdict_of
-from actors.documents.figures import gamma_figure
+from actors.documents.figures import BAND_MEV, band_of, gamma_figure
 from actors.documents.overview import health_document, overview_document
 from actors.documents.status import status_document
 from actors.documents.times import iso
@@ -11,8 +11,10 @@ from actors.documents.why import halting, why
 from actors.documents.why_places import why_gpu, why_host
 
 __all__ = [
+    "BAND_MEV",
     "Around",
     "Today",
+    "band_of",
     "case_document",
     "case_progress",
     "gamma_figure",

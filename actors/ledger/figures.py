@@ -149,8 +149,16 @@ def _outcome(row: Any) -> OutcomeRow:
 
 
 def _report(row: Any) -> ReportRow:
-    names = ("state", "tries", "verdict", "reason", "path", "manifest_sha256")
-    return ReportRow(row["case"], *(row[f"r_{name}"] for name in names), at=datetime.fromisoformat(row["r_at"]))
+    return ReportRow(
+        case=row["case"],
+        state=row["r_state"],
+        tries=row["r_tries"],
+        verdict=row["r_verdict"],
+        reason=row["r_reason"],
+        path=row["r_path"],
+        manifest_sha256=row["r_manifest_sha256"],
+        at=datetime.fromisoformat(row["r_at"]),
+    )
 
 
 def _review(row: Any) -> ReviewRow:

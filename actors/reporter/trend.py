@@ -11,25 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from actors.documents import gamma_figure
+from actors.documents import BAND_MEV, band_of, gamma_figure
 from actors.reporter.delivery import BeamJudgement, LayerJudgement
 from actors.reporter.evidence import BeamDepth
 from actors.reporter.findings import Findings
 from actors.reporter.published import BeamRecord
 from messages.ledger import Figures
 
-BAND_MEV = 40
-FIRST_MEV = 70
-"""Bands of energy are so wide and begin here: 70–110, 110–150, 150–190, 190–230 MeV for usual machines."""
 _DIGITS = 6
 """Significant ones: more says nothing, and costs room in the ledger for years."""
 
 Values = dict[str, float | str | bool | None]
-
-
-def band_of(energy_mev: float) -> int:
-    """Lowest energy of the band (MeV)."""
-    return FIRST_MEV + BAND_MEV * math.floor((energy_mev - FIRST_MEV) / BAND_MEV)
 
 
 def trend_of(findings: Findings) -> tuple[Figures, ...]:
@@ -100,11 +92,6 @@ def _case(findings: Findings) -> Values:
         values["dose_difference_mean_percent"] = evidence.comparison.difference.mean_percent
         values["dose_difference_high_mean_percent"] = evidence.comparison.difference.high_mean_percent
     return values
-
-
-def gamma_name(percent: float, mm: float) -> str:
-    """Under which the share of points that pass a criterion is kept."""
-    return f"gamma_{percent:g}pct_{mm:g}mm_passed_percent"
 
 
 def _made_by(findings: Findings) -> Values:
