@@ -46,6 +46,14 @@ class OrderKind(StrEnum):
     """Everywhere: what is older than ``[retention]`` keeps is removed now, and not only when its time comes."""
     SUBMIT = "submit"
     """A folder, with the argument ``partial`` as it is: taken now, without waiting for the scanner."""
+    REVIEW = "review"
+    """A case that is done, with a remark or without: the user has looked at its result."""
+    APPROVE = "approve"
+    """A reviewed case: the user answers for its result; with a reason where its verdict is not good by itself."""
+    REJECT = "reject"
+    """A case that is done, with the reason: the user refuses its result. Final."""
+    RECALCULATE = "recalculate"
+    """A case that is done, with the reason: a new version of it is computed, by what is configured now."""
 
 
 @dataclass(frozen=True, slots=True)

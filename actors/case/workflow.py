@@ -207,6 +207,8 @@ def _publication(view: CaseView, ways: Ways) -> PublishCase:
         profile_json=ways.profile.model_dump_json(),
         missing=view.source.missing,
         supersedes=view.source.supersedes,
+        recalculated_because=view.source.recalculated_because,
+        recalculated_by=view.source.recalculated_by,
     )
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
+
+from actors.cli.arguments import Case, Conf, Debug, Json, Place, Subject
+from actors.cli.of_results import of_results
 
 app = typer.Typer(
     name="mqi-actors",
@@ -18,16 +21,7 @@ app = typer.Typer(
 )
 demo = typer.Typer(rich_markup_mode=None, invoke_without_command=True, context_settings={"max_content_width": 100})
 app.add_typer(demo, name="demo")
-
-Conf = Annotated[
-    Path | None,
-    typer.Option("--conf", metavar="FILE", help="Configuration (default: $MQI_CONF, ./conf, /etc/mqi-actors)."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]
-Case = Annotated[str, typer.Argument(metavar="CASE", help="Name of a case, or its beginning.")]
-Subject = Annotated[str, typer.Argument(metavar="CASE", help="A case, or its beginning; or HOST, or HOST/GPU.")]
-Place = Annotated[str, typer.Argument(metavar="HOST[/GPU]", help="A host, or one GPU of it by index or UUID.")]
+app.add_typer(of_results)
 
 
 @demo.callback()
@@ -329,6 +323,27 @@ def prune(
 
         return show_prunable(conf, as_json=as_json)
     _give("prune", conf=conf, as_json=as_json)
+
+
+@app.command()
+def export(
+    *,
+    since: Annotated[str, typer.Option("--since", metavar="DATE", help="Delivered on this day or later.")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DATE", help="Delivered on this day or before.")] = "",
+    gantry: Annotated[str, typer.Option("--gantry", metavar="G", help="Only of this gantry.")] = "",
+    table: Annotated[Literal["cases", "beams", "layers"], typer.Option("--table", help="One row for each.")] = "cases",
+    form: Annotated[Literal["csv", "json", "parquet"] | None, typer.Option("--format", help="csv if not said.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Default: stdout.")] = None,
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Verdicts, pass rates, deviations, times and versions of the cases, for statistics; daemon up or down."""
+    del debug
+    from actors.cli.export import Wanted, run_export
+
+    form = form or ("json" if as_json and out is None else "csv")
+    run_export(conf, Wanted(table, form, out, since, until, gantry), as_json=as_json)
 
 
 @app.command()

@@ -162,7 +162,10 @@ def show(conf: Path | None, case: str, *, as_json: bool) -> None:
     row = site.case(case)
     now = datetime.now().astimezone()
     around = look_around(site.reader, now, site.settings.retry.attempts)
-    document = show_document(row, site.reader.attempts(row.case), site.reader.events(row.case), now, around)
+    reader = site.reader
+    document = show_document(
+        row, reader.attempts(row.case), reader.events(row.case), now, around, reviews=reader.reviews(row.case)
+    )
     say(document, show_view(document), as_json=as_json)
 
 

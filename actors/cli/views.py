@@ -78,7 +78,7 @@ def show_view(case: dict[str, Any]) -> str:
     events = "\n".join(
         f"{event['at']}  {event['what']}  {short(_evidence(event['detail']), 160)}".rstrip() for event in case["events"]
     )
-    verdict = _verdict(case["result"])
+    verdict = "\n".join(line for line in (_verdict(case["result"]), *_versions(case), *_reviews(case)) if line)
     return "\n\n".join(part for part in ("\n".join(head), verdict, beams, attempts, events) if part)
 
 
@@ -96,6 +96,24 @@ def _evidence(text: str) -> str:
             case [{"path": _}, *_] as files:
                 said = ", ".join(str(file["path"]) for file in files)
     return said
+
+
+def _versions(case: dict[str, Any]) -> Iterable[str]:
+    """What it follows, and what follows it."""
+    again = case.get("recalculation")
+    if case.get("supersedes"):
+        why = f", recalculated by {again['by']}: {again['because']}" if again else ""
+        yield f"supersedes {case['supersedes']}{why}"
+    if case.get("superseded_by"):
+        yield f"there is a newer version: {case['superseded_by']}"
+
+
+def _reviews(case: dict[str, Any]) -> Iterable[str]:
+    """Who said what of the result."""
+    if case.get("review") == "computed":
+        yield "nobody has reviewed it"
+    for one in case.get("reviews", ()):
+        yield f"{one['state']} by {one['user']} at {_time(one['at'])}{_because(one['reason'])}"
 
 
 def _verdict(verdict: Any) -> str:

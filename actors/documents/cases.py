@@ -10,7 +10,7 @@ from typing import Any
 from actors.documents.around import NOWHERE, Around
 from actors.documents.forecast import Estimate
 from actors.documents.times import iso
-from messages.ledger import AttemptRow, BeamRow, CaseRow, EventRow
+from messages.ledger import AttemptRow, BeamRow, CaseRow, EventRow, ReviewRow
 from messages.states import BeamState, CaseState
 
 _NOTICEABLE = 0.02
@@ -51,7 +51,8 @@ def estimate(row: CaseRow, now: datetime, around: Around) -> Estimate | None:
 def case_document(row: CaseRow, now: datetime, around: Around = NOWHERE) -> dict[str, Any]:
     """One element of ``cases``. ``eta``: as likely later as earlier; nine of ten are done by ``eta_bound``.
 
-    ``verdict``: null before a result is published; ``partial``: not all was delivered.
+    ``verdict``: null before a result is published; ``partial``: not all was delivered; ``review``: null before there
+    is a result to review; ``superseded_by``: the next version of it, in whatever state.
     """
     foretold = estimate(row, now, around)
     return {
@@ -69,6 +70,8 @@ def case_document(row: CaseRow, now: datetime, around: Around = NOWHERE) -> dict
         "eta_bound": iso(foretold.bound if foretold else None),
         "partial": row.source is not None and row.source.partial,
         "verdict": verdict_of(row),
+        "review": str(row.review) if row.state is CaseState.DONE and not row.planned else None,
+        "superseded_by": row.superseded_by or None,
         "beams": [_beam(row, beam, around) for beam in row.beams],
     }
 
@@ -95,10 +98,21 @@ def show_document(
     events: Iterable[EventRow],
     now: datetime,
     around: Around = NOWHERE,
+    *,
+    reviews: Iterable[ReviewRow] = (),
 ) -> dict[str, Any]:
     """``show``: the case with its attempts and history, and what was found out about it."""
+    source = row.source
     return {
         **case_document(row, now, around),
+        "supersedes": (source.supersedes or None) if source else None,
+        "recalculation": {"because": source.recalculated_because, "by": source.recalculated_by}
+        if source and source.recalculated_because
+        else None,
+        "reviews": [
+            {"at": iso(review.at), "state": str(review.state), "user": review.user, "reason": review.reason}
+            for review in reviews
+        ],
         "attempts": [
             {
                 "beam": attempt.beam,

@@ -11,11 +11,15 @@ from messages.operators import OrderKind
 DONE, NOTHING, REFUSED = "done", "nothing to do", "refused"
 """How every outcome begins; a colon and a sentence follow."""
 
-OF_CASES = frozenset({OrderKind.RETRY, OrderKind.CANCEL, OrderKind.HOLD, OrderKind.RELEASE, OrderKind.PRIORITY})
+OF_RESULTS = frozenset({OrderKind.REVIEW, OrderKind.APPROVE, OrderKind.REJECT, OrderKind.RECALCULATE})
+"""About a case that is done: somebody answers for them by name."""
+OF_CASES = OF_RESULTS | {OrderKind.RETRY, OrderKind.CANCEL, OrderKind.HOLD, OrderKind.RELEASE, OrderKind.PRIORITY}
 OF_PLACES = frozenset({OrderKind.DRAIN, OrderKind.RESUME})
 OF_ALL = frozenset({OrderKind.PAUSE, OrderKind.UNPAUSE, OrderKind.PRUNE})
 HIGHEST = 1000
 """A priority lies between this and its negative."""
+LONGEST_REASON = 500
+NEEDS_REASON = frozenset({OrderKind.REJECT, OrderKind.RECALCULATE})
 
 _PLACE = re.compile(r"(?P<host>[^/\s]+)(?:/(?:gpu-)?(?P<index>\d{1,4}))?")
 
@@ -42,6 +46,8 @@ def _check_argument(kind: OrderKind, argument: str) -> None:
         case OrderKind.RETRY:
             if argument and re.fullmatch(r"[1-9]\d{0,8}", argument) is None:
                 raise _refused(f'"{argument}" is no beam.', "Give the number of a beam, or none for the whole case.")
+        case _ if kind in OF_RESULTS:
+            _check_reason(kind, argument)
         case OrderKind.SUBMIT:
             if argument not in ("", "partial"):
                 raise _refused(f'A submission takes "partial" or nothing, not "{argument}".', right_form(kind))
@@ -50,10 +56,20 @@ def _check_argument(kind: OrderKind, argument: str) -> None:
                 raise _refused(f'The order {kind} takes no argument "{argument}".', right_form(kind))
 
 
+def _check_reason(kind: OrderKind, reason: str) -> None:
+    """One line of words; of whom, the case says: names of patients do not belong in it."""
+    if len(reason) > LONGEST_REASON or not reason.isprintable():
+        raise _refused(f"A reason is one line of at most {LONGEST_REASON} characters.", right_form(kind))
+    if kind in NEEDS_REASON and not reason.strip():
+        raise _refused(f"The order {kind} needs a reason.", right_form(kind))
+
+
 def right_form(kind: OrderKind) -> str:
     """The command that gives such an order, in a sentence."""
     takes = " CASE" if kind in OF_CASES else " HOST[/GPU]" if kind in OF_PLACES else ""
     takes += {OrderKind.RETRY: " [BEAM]", OrderKind.PRIORITY: " N", OrderKind.SUBMIT: " PATH [--partial]"}.get(kind, "")
+    if kind in OF_RESULTS:
+        takes += " REASON" if kind in NEEDS_REASON else " [--reason REASON]"
     return f"Its form is: mqi-actors {kind}{takes}."
 
 

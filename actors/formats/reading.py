@@ -18,6 +18,15 @@ def shown(path: str | Path) -> str:
     return printable(text, len(text))
 
 
+def input_name(path: str | Path, case_folder: str) -> str:
+    """How a manifest names a file of a case: relative to the case folder.
+
+    A delivery outside of that keeps its own folder's name: a manifest's path never climbs.
+    """
+    name = shown(os.path.relpath(path, case_folder))
+    return "/".join(Path(shown(path)).parts[-2:]) if name.startswith("..") else name
+
+
 def read_bounded(path: str | Path, limit: int, what: str, *, follow: bool = True) -> bytes:
     """Whole content of a regular file of at most ``limit`` bytes; ``what`` names it in errors.
 

@@ -15,7 +15,7 @@ from actors.formats.plan import PlanBeam
 from actors.formats.plan_info import PlanInfo
 from actors.formats.plan_range import PlanRange, RangeRow
 from actors.formats.ptn import PtnRows
-from actors.formats.reading import KIB, MIB, read_bounded, shown
+from actors.formats.reading import KIB, MIB, input_name, read_bounded, shown
 from messages.cases import DeliverySource
 from messages.files import FileProof
 
@@ -33,9 +33,7 @@ class InputLog:
     def read(self, path: str | Path, limit: int, what: str) -> bytes:
         """Content of a file of at most ``limit`` bytes; see ``read_bounded`` for its errors."""
         data = read_bounded(path, limit, what, follow=False)
-        name = shown(os.path.relpath(path, self._folder))
-        # A delivery outside the case folder keeps its own folder's name: a manifest's path never climbs.
-        name = "/".join(Path(shown(path)).parts[-2:]) if name.startswith("..") else name
+        name = input_name(path, self._folder)
         self._proofs[name] = FileProof(name, len(data), hashlib.sha256(data).hexdigest())
         return data
 

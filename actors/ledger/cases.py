@@ -130,7 +130,9 @@ def _claim(journal: Journal, record: AdmitCase, keys: tuple[str, ...]) -> None:
             raise refused(
                 f"Case {source.case} cannot supersede case {case}: that one is not partial.", kind="delivery-claimed"
             )
-        journal.event(case, f"case: superseded by {source.case}")
+        journal.run(q.SUPERSEDE, case=case, by=source.case)
+        why = f"recalculated by {source.recalculated_by}: {source.recalculated_because}" if ordered else ""
+        journal.event(case, f"case: superseded by {source.case}", why)
     for key in keys:
         journal.run(q.CLAIM, key=key, case=source.case)
 

@@ -89,8 +89,14 @@ def _to_6(database: Database) -> None:
         'PRIMARY KEY ("case", beam, band)) WITHOUT ROWID'
     )
     database.execute("CREATE INDEX figures_by_time ON figures (gantry, band, delivered)")
+    database.execute("ALTER TABLE cases ADD COLUMN superseded_by TEXT NOT NULL DEFAULT ''")
+    database.execute("ALTER TABLE cases ADD COLUMN review TEXT NOT NULL DEFAULT ''")
     database.execute('CREATE INDEX cases_by_plan ON cases (plan_uid, "case")')
     database.execute("CREATE INDEX cases_superseding ON cases (supersedes) WHERE supersedes != ''")
+    database.execute(
+        'UPDATE cases SET superseded_by = later."case" FROM cases AS later '
+        'WHERE later.supersedes = cases."case" AND cases."case" != \'\''
+    )
     database.execute("CREATE TABLE nodes (node TEXT PRIMARY KEY, rule TEXT NOT NULL) WITHOUT ROWID")
     database.execute(
         'CREATE TABLE sendings ("case" TEXT NOT NULL REFERENCES cases ("case"), node TEXT NOT NULL, '

@@ -76,6 +76,9 @@ ADMIT_CASE = (
 )
 """A case complete: what it consists of is fixed from here on."""
 
+SUPERSEDE = 'UPDATE cases SET superseded_by = :by WHERE "case" = :case'
+"""There is a later version of it."""
+
 MOVE_CASE = (
     "UPDATE cases SET state = :state, held_from = :held_from, reason = :reason, started = :started, ended = :ended, "
     'cleaned = :cleaned WHERE "case" = :case'

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from actors.ledger import figures, glances, halts, past, reads, reports, reviews, sendings
+from actors.ledger import course, figures, glances, halts, past, reads, reports, reviews, sendings
 from actors.ledger.backups import default_backups
 from actors.ledger.codec import time_text
 from actors.ledger.damage import damage_named, damaged
@@ -27,6 +27,7 @@ from messages.ledger import (
     EventRow,
     FigureRow,
     Followed,
+    FractionRow,
     GantryRow,
     GpuRow,
     HaltRow,
@@ -112,6 +113,10 @@ class Reader:
     def reports(self) -> tuple[ReportRow, ...]:
         """Every report, by case."""
         return self._read(reports.all_reports)
+
+    def course(self, plan_uid: str) -> tuple[FractionRow, ...]:
+        """Every case that was admitted for a plan, by name."""
+        return self._read(lambda database: course.course_of(database, plan_uid))
 
     def reviews(self, case: str) -> tuple[ReviewRow, ...]:
         """The review of a case, oldest step first; empty: nobody has reviewed it."""

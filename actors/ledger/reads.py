@@ -11,6 +11,7 @@ from actors.ledger import queries as q
 from actors.ledger import rows
 from actors.ledger.cases import last_event
 from actors.ledger.codec import list_json, time_text
+from actors.ledger.course import course_of
 from actors.ledger.halts import gpu_record, halts
 from actors.ledger.planned import run_of
 from actors.ledger.pushes import pushes_report
@@ -105,8 +106,15 @@ def _next_report(database: sqlite3.Connection, query: GetNextReport) -> NextRepo
     if report is None:
         return NextReport(query.request_id, None, None)
     run = run_of(database, report.case)
+    case = one_case(database, report.case)
     return NextReport(
-        query.request_id, report, one_case(database, report.case), one_case(database, run[0]) if run else None
+        request_id=query.request_id,
+        report=report,
+        case=case,
+        planned=one_case(database, run[0]) if run else None,
+        reviews=reviews_of(database, report.case),
+        newer=newer(database, report.case),
+        course=course_of(database, case.plan_uid) if case else (),
     )
 
 

@@ -37,6 +37,9 @@ ADD_REVIEW = (
 )
 """One step more; the last one says how the review stands."""
 
+STAND = 'UPDATE cases SET review = :state WHERE "case" = :case'
+"""How the review stands, where lists of cases find it."""
+
 REVIEWS = 'SELECT * FROM reviews WHERE "case" = :case ORDER BY review'
 """The review of one case, oldest step first."""
 
@@ -52,6 +55,8 @@ def add_review(journal: Journal, record: AddReview) -> None:
     row = the_case(journal, record.case)
     if CaseState(row["state"]) is not CaseState.DONE:
         raise _refused(f"Case {record.case} is {row['state']}: only a result that is done is reviewed.")
+    if row["kind"] != "delivery":
+        raise _refused(f"Case {record.case} is a run of the planned spots: there is nothing to review.")
     now = state_of(reviews_of(journal.database, record.case))
     if record.state not in NEXT_STATES[now]:
         raise _refused(f"Case {record.case} is {now}: it cannot become {record.state}.")
@@ -70,6 +75,7 @@ def add_review(journal: Journal, record: AddReview) -> None:
         result_sha256=_told(row["verdict"]).get("manifest_sha256", ""),
         report_sha256=report["manifest_sha256"] if report else "",
     )
+    journal.run(STAND, case=record.case, state=record.state)
     said = f": {record.reason}" if record.reason else ""
     journal.event(record.case, f"review: {now} → {record.state}", f"by {record.user}{said}")
     reports.due_again(journal, (record.case,))

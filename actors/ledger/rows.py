@@ -20,7 +20,7 @@ from messages.ledger import (
     OrderRow,
     PushRow,
 )
-from messages.states import AttemptState, BeamState, CaseState
+from messages.states import AttemptState, BeamState, CaseState, ReviewState
 
 
 def case_row(row: sqlite3.Row, beams: Sequence[BeamRow]) -> CaseRow:
@@ -45,6 +45,8 @@ def case_row(row: sqlite3.Row, beams: Sequence[BeamRow]) -> CaseRow:
         beams=tuple(beams),
         held_from=CaseState(row["held_from"]) if row["held_from"] else None,
         kind=row["kind"],
+        superseded_by=row["superseded_by"],
+        review=ReviewState(row["review"]) if row["review"] else ReviewState.COMPUTED,
     )
 
 

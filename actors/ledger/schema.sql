@@ -21,6 +21,8 @@ CREATE TABLE cases (
     delivery_keys  TEXT NOT NULL DEFAULT '[]', -- JSON list: what was seen or admitted, in order
     partial        INTEGER NOT NULL DEFAULT 0,
     supersedes     TEXT NOT NULL DEFAULT '',
+    superseded_by  TEXT NOT NULL DEFAULT '',   -- the next version of it
+    review         TEXT NOT NULL DEFAULT '',   -- how its review stands: the state of the last of its reviews
     source         TEXT NOT NULL DEFAULT '',   -- JSON of the CaseSource; empty: never admitted
     interpretation TEXT NOT NULL DEFAULT '',   -- JSON
     verdict        TEXT NOT NULL DEFAULT '',   -- JSON

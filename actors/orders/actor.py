@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from actors.crash_points import effect
-from actors.documents.orders import DONE, NOTHING, OF_CASES, REFUSED, check_order, refused
+from actors.documents.orders import DONE, NOTHING, OF_CASES, OF_RESULTS, REFUSED, check_order, refused
 from actors.errors import MqiError
-from actors.orders import cases, places
-from actors.orders.decision import Decision
-from actors.supervision import Actor, Context
+from actors.orders import cases, places, recalculation, reviews
+from actors.orders.decision import Decision, refuse
+from actors.orders.inputs import difference
+from actors.orders.recalculation import Again
+from actors.supervision import Actor, Context, TaskFailed, TaskScope
 from messages.address import Mailbox
 from messages.alarming import case_failed
 from messages.cases import FolderTaken, SubmitFolder
@@ -20,10 +22,12 @@ from messages.ledger import (
     GetCase,
     GetHalts,
     GetOrders,
+    GetReview,
     HaltsReport,
     OrderRow,
     OrdersReport,
     Record,
+    ReviewReport,
     SettleCommand,
     Write,
     WriteRefused,
@@ -36,6 +40,10 @@ LOOK_S = 1.0
 SILENT_S = 30.0
 """An answer that has not come for so long is lost: the order is begun again."""
 SUBMIT_S = 90.0
+EXAMINE_S = 600.0
+"""Within this the files of a case are read, from a slow share too."""
+BESIDE = frozenset({OrderKind.SUBMIT, OrderKind.RECALCULATE})
+"""Orders that wait for files: others go on meanwhile."""
 WRITE_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 300.0
 """An outcome that the ledger contradicts is told again after a pause that doubles, up to this."""
@@ -60,6 +68,16 @@ class _Begin:
     order: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Examined:
+    """The files of a case that is to be computed again were read."""
+
+    request_id: str
+    again: Again
+    difference: str
+    """Why it may not be; empty: it may."""
+
+
 @dataclass(slots=True)
 class _Work:
     """An order that is being carried out."""
@@ -70,6 +88,8 @@ class _Work:
     outcome: str = ""
     """Once decided."""
     settling: bool = False
+    concerns: tuple[str, ...] = ()
+    """Other cases that it is about."""
     contradicted: int = 0
     """How often its outcome was refused for good."""
 
@@ -79,8 +99,8 @@ class Orders(Actor):
 
     Decided by pure code on what the ledger holds; written with the condition that it holds that still; then those
     whom it concerns are told to read the ledger; then settled. One after the other, for a release may follow a hold;
-    only submissions, which wait for the scanner, go on beside. ``workers``: addresses of all GPU workers that there
-    are; ``clusters``: controls that hand runs to a queue, which is to follow what is ordered of them.
+    only what waits for files (submissions, recalculations) goes on beside. ``workers``: addresses of all GPU workers
+    that there are; ``clusters``: controls that hand runs to a queue, which is to follow what is ordered of them.
     """
 
     def __init__(
@@ -99,7 +119,7 @@ class Orders(Actor):
         self._ledger, self._scanner, self._admission, self._monitor = ledger, scanner, admission, monitor
         self._hosts, self._workers, self._clusters = hosts, workers, clusters
         self._at_hand: dict[str, _Work] = {}
-        """By the order's id; one at most that is no submission."""
+        """By the order's id; one at most that does not go on beside others."""
         self._asked = 0
         self._looking = ""
 
@@ -116,8 +136,12 @@ class Orders(Actor):
                 self.after(LOOK_S, message)
             case OrdersReport():
                 self._found(message)
-            case CaseReport() | HaltsReport() | FolderTaken() | Written() | WriteRefused():
+            case CaseReport() | ReviewReport() | HaltsReport() | FolderTaken() | Written() | WriteRefused():
                 self._answered(message)
+            case _Examined():
+                self._examined(message)
+            case TaskFailed():  # the order is begun again once its answer counts as lost
+                self.log.warning("{} failed: {}", message.name, message.error)
             case _Lost() | _Begin():
                 self._begin_again(message)
             case _:
@@ -130,12 +154,12 @@ class Orders(Actor):
         self._ledger.tell(GetOrders(self._looking, self.address))
 
     def _found(self, report: OrdersReport) -> None:
-        """Submissions are begun, and the oldest of the others if none of them is at hand."""
+        """What goes on beside others is begun, and the oldest of the others if none of them is at hand."""
         if report.request_id != self._looking:
             return
-        busy = any(work.order.kind != OrderKind.SUBMIT for work in self._at_hand.values())
+        busy = any(work.order.kind not in BESIDE for work in self._at_hand.values())
         for row in report.rows:
-            alone = row.kind != OrderKind.SUBMIT
+            alone = row.kind not in BESIDE
             if row.order in self._at_hand or (alone and busy):
                 continue
             busy = busy or alone
@@ -152,6 +176,8 @@ class Orders(Actor):
         request_id = self._expect(work, SUBMIT_S if kind is OrderKind.SUBMIT else SILENT_S)
         if kind is OrderKind.SUBMIT:
             self._scanner.tell(SubmitFolder(request_id, self.address, order.subject, order.argument == "partial"))
+        elif kind in OF_RESULTS:
+            self._ledger.tell(GetReview(request_id, self.address, order.subject))
         elif kind in OF_CASES:
             self._ledger.tell(GetCase(request_id, self.address, order.subject))
         else:
@@ -171,7 +197,9 @@ class Orders(Actor):
     def _waiting(self, request_id: str) -> _Work | None:
         return next((work for work in self._at_hand.values() if work.waits_for == request_id), None)
 
-    def _answered(self, message: CaseReport | HaltsReport | FolderTaken | Written | WriteRefused) -> None:
+    def _answered(
+        self, message: CaseReport | ReviewReport | HaltsReport | FolderTaken | Written | WriteRefused
+    ) -> None:
         work = self._waiting(message.request_id)
         if work is None:
             return
@@ -179,6 +207,8 @@ class Orders(Actor):
         match message:
             case CaseReport():
                 self._carry_out(work, cases.decide(work.order, message))
+            case ReviewReport():
+                self._judge(work, message)
             case HaltsReport():
                 self._carry_out(work, places.decide(work.order, message.rows, self._hosts))
             case FolderTaken():
@@ -188,22 +218,46 @@ class Orders(Actor):
             case WriteRefused():
                 self._refused(work, message)
 
+    def _judge(self, work: _Work, report: ReviewReport) -> None:
+        """A step of a review, or a recalculation: before that the case's files are read."""
+        if work.order.kind != OrderKind.RECALCULATE:
+            self._carry_out(work, reviews.decide(work.order, report))
+            return
+        decided = recalculation.decide(work.order, report)
+        if isinstance(decided, Decision):
+            self._carry_out(work, decided)
+            return
+        request_id, again = self._expect(work, EXAMINE_S), decided
+
+        def examine(scope: TaskScope) -> _Examined:
+            return _Examined(request_id, again, difference(again.row, lambda: scope.cancelled))
+
+        self.task(f"the files of {again.row.case}", examine)
+
+    def _examined(self, message: _Examined) -> None:
+        work = self._waiting(message.request_id)
+        if work is None:
+            return
+        work.waits_for = ""
+        refusal = refuse(f"{message.difference}; nothing is computed again") if message.difference else None
+        self._carry_out(work, refusal or message.again.decision)
+
     def _carry_out(self, work: _Work, decision: Decision) -> None:
         """Written first. Where things stand as ordered, those concerned are told all the same: a crash may have kept
         it from them before."""
-        work.outcome = decision.outcome
+        work.outcome, work.concerns = decision.outcome, decision.concerns
         if decision.records:
             self._write(work, decision.records)
             return
         if not refused(decision.outcome):
-            self._tell_of(work.order)
+            self._tell_of(work)
         self._settle(work, decision.outcome)
 
     def _written(self, work: _Work) -> None:
         if work.settling:
             self._over(work)
         else:
-            self._tell_of(work.order)
+            self._tell_of(work)
             self._settle(work, work.outcome)
 
     def _over(self, work: _Work) -> None:
@@ -243,8 +297,9 @@ class Orders(Actor):
 
     # -- telling
 
-    def _tell_of(self, order: OrderRow) -> None:
+    def _tell_of(self, work: _Work) -> None:
         """Those concerned read the ledger: what they find there is what was ordered."""
+        order = work.order
         of_a_case = order.kind in OF_CASES
         if order.kind == OrderKind.PRUNE:
             with effect("order.tell"):
@@ -253,7 +308,8 @@ class Orders(Actor):
             return
         with effect("order.tell"):
             for listener in (self._admission, self._scanner) if of_a_case else (self._admission, *self._workers()):
-                listener.tell(CaseChanged(order.subject) if of_a_case else PlacesChanged())
+                for news in map(CaseChanged, (order.subject, *work.concerns)) if of_a_case else (PlacesChanged(),):
+                    listener.tell(news)
         if (steer := cases.steering(order)) is not None:
             for cluster in self._clusters:
                 cluster.tell(steer)

@@ -14,6 +14,8 @@ class Decision:
 
     outcome: str
     records: tuple[Record, ...] = ()
+    concerns: tuple[str, ...] = ()
+    """Other cases that it is about: those concerned are told of them too."""
 
 
 def done(sentence: str, *records: Record) -> Decision:

@@ -96,7 +96,9 @@ class Register:
             plan_uid=row.plan_uid,
             study_uid=row.study_uid,
         )
-        self._put(entry)
+        # An operator's order had it computed again: not the scanner, which took the deliveries of all others itself.
+        before = source.supersedes if source is not None and source.recalculated_because else ""
+        self._put(entry, takes=bool(before) and all(self.owner(key) == before for key in entry.keys))
 
     def sighted(self, sight: SightCase, at: datetime) -> None:
         """The ledger has a sighting of a case that is not complete; it is incoming (again), or stays held."""

@@ -12,6 +12,7 @@ from messages.ledger.rows import (
     AttemptRow,
     CaseRow,
     EventRow,
+    FractionRow,
     HaltRow,
     KnownCase,
     OrderRow,
@@ -164,6 +165,12 @@ class NextReport:
     """Its case."""
     planned: CaseRow | None = None
     """The run of its plan's spots, if one was wanted."""
+    reviews: tuple[ReviewRow, ...] = ()
+    """Of the case, oldest step first."""
+    newer: VersionRow | None = None
+    """The next version of it."""
+    course: tuple[FractionRow, ...] = ()
+    """All cases of its plan, by name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,10 @@ class CaseRow:
     """While held: the state that a release goes back to."""
     kind: str = "delivery"
     """``delivery``, or ``planned``: an engine run of the planned spots, which is no fraction of anybody's treatment."""
+    superseded_by: str = ""
+    """The next version of it, in whatever state; empty: there is none."""
+    review: ReviewState = ReviewState.COMPUTED
+    """How the review of its result stands; a case that is not done has none."""
 
     @property
     def planned(self) -> bool:
@@ -196,6 +200,36 @@ class VersionRow:
     partial: bool
     why: str
     """Why it was recalculated; empty: it was not, it completes a partial one or is the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class FractionRow:
+    """A case as one of those that delivered a plan: what its course is counted from."""
+
+    case: str
+    """Names begin with the time of the first delivery."""
+    state: CaseState
+    partial: bool
+    supersedes: str
+    """The version before; empty: it is the first."""
+    review: ReviewState
+    reviewer: str
+    """Who gave the last step of its review, and why; empty: nobody."""
+    review_reason: str
+    verdict: str
+    """``accepted`` | ``review`` | ``suspect``; empty before a result is published."""
+    report: str
+    """Verdict of its report; empty: there is none."""
+    path: str
+    """Of its published result; empty: there is none."""
+    result_sha256: str
+    """Of the result's manifest."""
+    treatment: bool
+    """False for a QA session, which is no fraction."""
+    planned_fractions: int
+    """0: not known yet."""
+    amounts: str
+    """JSON: of every planned beam ``number``, ``name``, ``planned_mu``, ``delivered_mu``."""
 
 
 @dataclass(frozen=True, slots=True)

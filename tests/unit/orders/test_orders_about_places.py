@@ -73,6 +73,10 @@ def test_places(given: OrderRow, standing: tuple[str, ...], outcome: str, record
         ("retry", "c", "x"),
         ("submit", "/p", "whole"),
         ("submit", "", ""),
+        ("reject", "c", " "),
+        ("recalculate", "c", ""),
+        ("approve", "c", "two\nlines"),
+        ("review", "c", "x" * 501),
     ],
 )
 def test_what_is_no_order_is_refused_in_words(kind: str, subject: str, argument: str) -> None:
@@ -87,7 +91,11 @@ def test_what_is_no_order_is_refused_in_words(kind: str, subject: str, argument:
 def test_the_right_form_of_an_order_is_its_commands(kind: OrderKind) -> None:
     command = typer.main.get_command(app).commands[kind]  # type: ignore[attr-defined]
     asked = [param.metavar for param in command.params if param.param_type_name == "argument"]
-    options = ["[--partial]"] if kind is OrderKind.SUBMIT else []
+    options = {
+        OrderKind.SUBMIT: ["[--partial]"],
+        OrderKind.REVIEW: ["[--reason REASON]"],
+        OrderKind.APPROVE: ["[--reason REASON]"],
+    }.get(kind, [])
     assert right_form(kind) == f"Its form is: {' '.join(['mqi-actors', kind, *asked, *options])}."
 
 
