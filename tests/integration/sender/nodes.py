@@ -7,16 +7,23 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import AE, build_context, build_role, evt
@@ -30,6 +37,8 @@ from tests.kit.waiting import wait_until
 COMMITMENT = UID("1.2.840.10008.1.20.1")
 RT_DOSE = UID("1.2.840.10008.5.1.4.1.1.481.2")
 CALLED = "ARCHIVE"
+ABORT = -1
+"""As a status: no answer, the association is aborted."""
 
 
 def tool(name: str) -> str:
@@ -100,6 +109,12 @@ class Orthanc:
             found[uid] = self.raw(f"/instances/{instance}/file")
         return found
 
+    def forget(self) -> None:
+        """Everything that it keeps."""
+        for patient in self.ask("/patients"):
+            order = urllib.request.Request(f"http://127.0.0.1:{self.http}/patients/{patient}", method="DELETE")
+            urllib.request.urlopen(order, timeout=10).close()
+
 
 @contextmanager
 def orthanc(folder: Path) -> Iterator[Orthanc]:
@@ -149,6 +164,8 @@ class Archive:
 
     def on_store(self, event: evt.Event) -> int:
         status = self.statuses.pop(0) if self.statuses else 0
+        if status == ABORT:
+            event.assoc.abort()
         if status == 0:
             self.stored.append(str(event.request.AffectedSOPInstanceUID))
         return status
@@ -185,13 +202,18 @@ class Archive:
 
 
 @contextmanager
-def archive(behaviour: Archive, contexts: list[PresentationContext] | None = None, port: int = 0) -> Iterator[int]:
+def archive(
+    behaviour: Archive,
+    contexts: list[PresentationContext] | None = None,
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[int]:
     """Its port."""
     port = port or free_port()
     ae = AE(ae_title=CALLED)
     ae.supported_contexts = contexts or [build_context(RT_DOSE), build_context(COMMITMENT)]
     handlers = [(evt.EVT_C_STORE, behaviour.on_store), (evt.EVT_N_ACTION, behaviour.on_action)]
-    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers)  # type: ignore[arg-type]
+    server = ae.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=tls)  # type: ignore[arg-type]
     assert server is not None
     try:
         yield port
@@ -199,3 +221,30 @@ def archive(behaviour: Archive, contexts: list[PresentationContext] | None = Non
         for thread in behaviour.threads:
             thread.join(10)
         server.shutdown()
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate of 127.0.0.1, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "archive")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "node.crt", folder / "node.key"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    plain = serialization.NoEncryption()
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
+    paths[1].write_bytes(pem)
+    return paths
+
+
+def server_tls(certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
