@@ -67,6 +67,8 @@ class EngineProfile(_Frozen):
     halves: tuple[str, ...] = ()
     """Patterns of two more outputs below ``out/``, each the whole dose from one half of the histories with a seed of
     its own: from them comes the statistical uncertainty. Empty: the engine writes none."""
+    noise_limit: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """Relative statistical uncertainty in the high dose above which a result is ``suspect``."""
     output_format: Literal["raw"] = "raw"
     scale: Literal["counts", "meterset"]
     """What one unit of spot weight means to the engine: monitor counts, or MU."""

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from pydicom import dcmread
 
-_NOTICE = "synthetic case, analytic reference dose: not for clinical use"
+_NOTICE = "synthetic case: not for clinical use"
 _DOTS_PER_INCH = 110
 
 

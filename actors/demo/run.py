@@ -25,8 +25,11 @@ from rich.table import Column, Table
 
 from actors.demo.factory import write_demo_case
 from actors.demo.loopback import NoServerError, loopback_server
+from actors.demo.mcsquare import NAME as MCSQUARE
+from actors.demo.mcsquare import NoEngineError, ready_profile
 from actors.demo.pictures import draw_case
-from actors.demo.site import DemoSite, make_site
+from actors.demo.site import SHIPPED_PROFILES, DemoSite, make_site
+from actors.formats import load_profile
 from actors.ledger import Reader
 from actors.results import verify_published
 from messages.ledger import CaseRow, ReportRow
@@ -74,15 +77,17 @@ def run_demo(
     with ExitStack() as stack:
         try:
             door = stack.enter_context(loopback_server(folder / "sshd")) if ssh else None
-        except NoServerError as error:
-            screen.print(f"demo: --ssh: {error}", soft_wrap=True)
+            profile = _profile(engine, folder)
+        except (NoServerError, NoEngineError) as error:
+            screen.print(f"demo: {error}", soft_wrap=True)
             return 2
-        site = make_site(folder, gpus=gpus, profile=engine, door=door, reports=True)
+        in_ct = load_profile(profile, SHIPPED_PROFILES).geometry == "ct"
+        site = make_site(folder, gpus=gpus, profile=profile, door=door, reports=True)
         way = "over SSH on loopback" if ssh else "on this machine"
         screen.print(f"demo: {cases} synthetic cases, {gpus} GPU slots {way}, engine '{engine}', all in {folder}")
         process = stack.enter_context(daemon(site, screen))
         for n in range(cases):
-            write_demo_case(site.incoming / f"patient-{n + 1:03d}" / "study", seed=n + 1)
+            write_demo_case(site.incoming / f"patient-{n + 1:03d}" / "study", seed=n + 1, ct=in_ct)
         rows = _follow(site, cases, screen, process)
         _await_reports(site, rows, screen, process)
     outcomes = tuple(_outcome(site, row) for row in rows)
@@ -93,6 +98,12 @@ def run_demo(
     else:
         _tell(screen, site, outcomes, rows, elapsed_s)
     return 0 if ok else 1
+
+
+def _profile(engine: str, folder: Path) -> Path:
+    if engine == MCSQUARE:
+        return ready_profile(SHIPPED_PROFILES / f"{engine}.toml", folder)
+    return SHIPPED_PROFILES / f"{engine}.toml"
 
 
 @contextmanager

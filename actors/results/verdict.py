@@ -11,9 +11,6 @@ from messages.engine import EngineProfile
 from messages.interpretation import BeamInput
 from messages.results import BeamResult, PublishCase
 
-NOISE = 0.01
-"""Statistical uncertainty in the high dose above which a result is suspect: the starting value of the reports'
-``report.noise_percent``, and fixed, so that a result's verdict follows from the result alone."""
 _SHA256 = re.compile(r"\b[0-9a-f]{64}\b")
 
 NOT_VERIFIED = (
@@ -71,8 +68,8 @@ def _implausible(case: PublishCase, profile: EngineProfile) -> Iterator[str]:
     results = {result.number: result for result in case.beams}
     for beam in case.interpretation.beams:
         result = results[beam.number]
-        if result.dose.noise is not None and result.dose.noise > NOISE:
-            noise = f"{result.dose.noise:.2%}, over {NOISE:.0%}"
+        if result.dose.noise is not None and result.dose.noise > profile.noise_limit:
+            noise = f"{result.dose.noise:.2%}, over {100.0 * profile.noise_limit:g} %"
             yield f"Beam {beam.number}: the statistical uncertainty of the dose is {noise}."
         amount = dose_per_mu(beam, result)
         if profile.dose_per_mu is None or amount is None:
