@@ -127,5 +127,10 @@ def _typed(column: Column, value: Any) -> Any:
     """A value of the column's kind; None where there is none, also for a number that is none."""
     if value is None or value == "" or (isinstance(value, float) and not math.isfinite(value)):
         return None
-    makers: Mapping[str, Callable[[Any], Any]] = {"number": float, "whole": int, "flag": bool, "text": str}
+    makers: Mapping[str, Callable[[Any], Any]] = {"number": _number, "whole": int, "flag": bool, "text": str}
     return value if column.kind == "time" else makers[column.kind](value)
+
+
+def _number(value: Any) -> float:
+    """To ten digits: what follows is rounding."""
+    return float(f"{float(value):.10g}")
