@@ -52,6 +52,8 @@ class OrderKind(StrEnum):
     """A reviewed case: the user answers for its result; with a reason where its verdict is not good by itself."""
     REJECT = "reject"
     """A case that is done, with the reason: the user refuses its result. Final."""
+    SEND = "send"
+    """A case that is done, with the name of a node or, without, to all: its result goes there, within the rules."""
     RECALCULATE = "recalculate"
     """A case that is done, with the reason: a new version of it is computed, by what is configured now."""
 

@@ -47,6 +47,19 @@ def recalculate(case: Case, reason: Because, conf: Conf = None, as_json: Json = 
 
 
 @of_results.command()
+def send(
+    case: Case,
+    node: Annotated[str, typer.Argument(metavar="[NODE]", help="A node of [[send]]; none: all of them.")] = "",
+    conf: Conf = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Send the result of a case to a DICOM node or drop folder now, within the rules."""
+    del debug
+    _give("send", case, node, conf=conf, as_json=as_json)
+
+
+@of_results.command()
 def plan(
     uid: Annotated[str, typer.Argument(metavar="PLAN", help="UID of a plan, or one of its cases.")],
     conf: Conf = None,

@@ -13,7 +13,9 @@ DONE, NOTHING, REFUSED = "done", "nothing to do", "refused"
 
 OF_RESULTS = frozenset({OrderKind.REVIEW, OrderKind.APPROVE, OrderKind.REJECT, OrderKind.RECALCULATE})
 """About a case that is done: somebody answers for them by name."""
-OF_CASES = OF_RESULTS | {OrderKind.RETRY, OrderKind.CANCEL, OrderKind.HOLD, OrderKind.RELEASE, OrderKind.PRIORITY}
+OF_CASES = OF_RESULTS | {
+    *(OrderKind.RETRY, OrderKind.CANCEL, OrderKind.HOLD, OrderKind.RELEASE, OrderKind.PRIORITY, OrderKind.SEND),
+}
 OF_PLACES = frozenset({OrderKind.DRAIN, OrderKind.RESUME})
 OF_ALL = frozenset({OrderKind.PAUSE, OrderKind.UNPAUSE, OrderKind.PRUNE})
 HIGHEST = 1000
@@ -43,9 +45,8 @@ def _check_argument(kind: OrderKind, argument: str) -> None:
         case OrderKind.PRIORITY:
             if re.fullmatch(r"[+-]?\d{1,9}", argument) is None or abs(int(argument)) > HIGHEST:
                 raise _refused(f'"{argument}" is no priority.', f"A whole number from {-HIGHEST} to {HIGHEST}.")
-        case OrderKind.RETRY:
-            if argument and re.fullmatch(r"[1-9]\d{0,8}", argument) is None:
-                raise _refused(f'"{argument}" is no beam.', "Give the number of a beam, or none for the whole case.")
+        case OrderKind.RETRY | OrderKind.SEND:
+            _check_name(kind, argument)
         case _ if kind in OF_RESULTS:
             _check_reason(kind, argument)
         case OrderKind.SUBMIT:
@@ -54,6 +55,14 @@ def _check_argument(kind: OrderKind, argument: str) -> None:
         case _:
             if argument:
                 raise _refused(f'The order {kind} takes no argument "{argument}".', right_form(kind))
+
+
+def _check_name(kind: OrderKind, name: str) -> None:
+    """Of a beam or a node; none: of the whole case, to all nodes."""
+    if kind is OrderKind.RETRY and re.fullmatch(r"([1-9]\d{0,8})?", name) is None:
+        raise _refused(f'"{name}" is no beam.', "Give the number of a beam, or none for the whole case.")
+    if kind is OrderKind.SEND and re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,62})?", name) is None:
+        raise _refused(f'"{name}" is no name of a node.', "Give the name of a node of [[send]], or none for all.")
 
 
 def _check_reason(kind: OrderKind, reason: str) -> None:
@@ -67,7 +76,12 @@ def _check_reason(kind: OrderKind, reason: str) -> None:
 def right_form(kind: OrderKind) -> str:
     """The command that gives such an order, in a sentence."""
     takes = " CASE" if kind in OF_CASES else " HOST[/GPU]" if kind in OF_PLACES else ""
-    takes += {OrderKind.RETRY: " [BEAM]", OrderKind.PRIORITY: " N", OrderKind.SUBMIT: " PATH [--partial]"}.get(kind, "")
+    takes += {
+        OrderKind.RETRY: " [BEAM]",
+        OrderKind.PRIORITY: " N",
+        OrderKind.SEND: " [NODE]",
+        OrderKind.SUBMIT: " PATH [--partial]",
+    }.get(kind, "")
     if kind in OF_RESULTS:
         takes += " REASON" if kind in NEEDS_REASON else " [--reason REASON]"
     return f"Its form is: mqi-actors {kind}{takes}."

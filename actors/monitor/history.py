@@ -21,6 +21,11 @@ ORDERS = frozenset(
         "unpause",
         "prune",
         "submit",
+        "review",
+        "approve",
+        "reject",
+        "recalculate",
+        "send",
         "reload",
         "stop",
     }

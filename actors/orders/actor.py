@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from actors.crash_points import effect
 from actors.documents.orders import DONE, NOTHING, OF_CASES, OF_RESULTS, REFUSED, check_order, refused
 from actors.errors import MqiError
-from actors.orders import cases, places, recalculation, reviews
+from actors.orders import cases, places, recalculation, reviews, sending
 from actors.orders.decision import Decision, refuse
 from actors.orders.inputs import difference
 from actors.orders.recalculation import Again
@@ -100,7 +101,8 @@ class Orders(Actor):
     Decided by pure code on what the ledger holds; written with the condition that it holds that still; then those
     whom it concerns are told to read the ledger; then settled. One after the other, for a release may follow a hold;
     only what waits for files (submissions, recalculations) goes on beside. ``workers``: addresses of all GPU workers
-    that there are; ``clusters``: controls that hand runs to a queue, which is to follow what is ordered of them.
+    that there are; ``clusters``: controls that hand runs to a queue, which is to follow what is ordered of them;
+    ``nodes``: name → rule of where results are sent.
     """
 
     def __init__(
@@ -114,10 +116,12 @@ class Orders(Actor):
         hosts: tuple[str, ...],
         workers: Callable[[], Iterable[Mailbox]],
         clusters: tuple[Mailbox, ...] = (),
+        nodes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         super().__init__(context)
         self._ledger, self._scanner, self._admission, self._monitor = ledger, scanner, admission, monitor
         self._hosts, self._workers, self._clusters = hosts, workers, clusters
+        self._nodes = nodes
         self._at_hand: dict[str, _Work] = {}
         """By the order's id; one at most that does not go on beside others."""
         self._asked = 0
@@ -176,7 +180,7 @@ class Orders(Actor):
         request_id = self._expect(work, SUBMIT_S if kind is OrderKind.SUBMIT else SILENT_S)
         if kind is OrderKind.SUBMIT:
             self._scanner.tell(SubmitFolder(request_id, self.address, order.subject, order.argument == "partial"))
-        elif kind in OF_RESULTS:
+        elif kind in OF_RESULTS or kind is OrderKind.SEND:
             self._ledger.tell(GetReview(request_id, self.address, order.subject))
         elif kind in OF_CASES:
             self._ledger.tell(GetCase(request_id, self.address, order.subject))
@@ -220,6 +224,9 @@ class Orders(Actor):
 
     def _judge(self, work: _Work, report: ReviewReport) -> None:
         """A step of a review, or a recalculation: before that the case's files are read."""
+        if work.order.kind == OrderKind.SEND:
+            self._carry_out(work, sending.decide(work.order, report, self._nodes))
+            return
         if work.order.kind != OrderKind.RECALCULATE:
             self._carry_out(work, reviews.decide(work.order, report))
             return
