@@ -16,7 +16,8 @@
     │  ├─ cases              one-for-one: admission, and one Case actor per active case
     │  ├─ scanner            finds cases, decides when one is complete
     │  └─ orders             carries out what operators ordered
-    └─ reporter              the physicist's report of each case that is done; may fail for ever, harms nothing
+    ├─ reporter              the physicist's report of each case that is done; may fail for ever, harms nothing
+    └─ sender                results to DICOM nodes and drop folders; may fail for ever, harms nothing
 
 Started top to bottom, stopped bottom to top.
 """
@@ -37,6 +38,7 @@ from actors.orders import Orders
 from actors.reporter import Reporter
 from actors.scanner import Scanner
 from actors.scheduler import Scheduler
+from actors.sender import Sender
 from actors.site import (
     ADMISSION,
     COMPUTE,
@@ -77,7 +79,7 @@ class Plans:
     def root(self) -> Spec:
         return supervisor(
             "root",
-            [self.monitor(), self.notifier(), self.console(), self.pipeline(), self.reporter()],
+            [self.monitor(), self.notifier(), self.console(), self.pipeline(), self.reporter(), self.sender()],
             max_restarts=3,
             within_s=60,
         )
@@ -85,9 +87,20 @@ class Plans:
     def reporter(self) -> Spec:
         def make(context: Context) -> Reporter:
             settings, at = self.site.settings, context.system.address
-            return Reporter(context, ledger=at(LEDGER), results_dir=settings.results.dir, rules=settings.report)
+            rules, calibrations = settings.report, settings.machines.files
+            return Reporter(
+                context, ledger=at(LEDGER), results_dir=settings.results.dir, rules=rules, calibrations=calibrations
+            )
 
         return Spec("reporter", make, backoff=AT_ONCE, escalates=False)
+
+    def sender(self) -> Spec:
+        def make(context: Context) -> Sender:
+            settings, at = self.site.settings, context.system.address
+            nodes, results = settings.send, settings.results.dir
+            return Sender(context, ledger=at(LEDGER), monitor=at(MONITOR), nodes=nodes, results_dir=results)
+
+        return Spec("sender", make, backoff=AT_ONCE, escalates=False)
 
     def pipeline(self) -> Spec:
         children = [self.ledger(), self.compute(), self.hosts(), self.scheduler()]
@@ -265,6 +278,7 @@ class Plans:
                 clusters=tuple(
                     at(f"{HOSTS}/{host.name}/control") for host in self.site.settings.hosts if host.launcher == "slurm"
                 ),
+                nodes={node.name: node.when for node in self.site.settings.send},
             )
 
         return Spec("orders", make, capacity=10_000)
