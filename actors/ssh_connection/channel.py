@@ -168,8 +168,8 @@ class Channel:
 
     # -- for links and shells
 
-    def skip_to(self, mark: bytes, limit: Limit) -> None:
-        """Pass over what a login prints, up to and with the mark."""
+    def skip_to(self, mark: bytes, limit: Limit, *, fresh: bool = True) -> None:
+        """Pass over what a login prints, up to and with the mark. A ``fresh`` shell that does not print it is unfit."""
         seen = b""
         for block in self.blocks(limit):
             seen += block
@@ -179,6 +179,8 @@ class Channel:
                 return
             if len(seen) > LONGEST_ANSWER:
                 break
+        if not fresh:
+            raise self._link.broken("the shell on the host ended")
         raise troubles.shell_unfit(self._link.target.host, framing.heard(seen) or framing.heard(self.errors))
 
     def read_all(self, limit: Limit) -> bytes:

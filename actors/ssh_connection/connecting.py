@@ -15,6 +15,7 @@ from actors.errors import MqiError
 from actors.ssh_connection import hostkeys, troubles
 from actors.ssh_connection.config import Hop, route
 from actors.ssh_connection.identities import Identity, offered
+from actors.ssh_connection.packets import Packets
 from actors.ssh_connection.target import Patience, Target
 
 OnCancel = Callable[[Callable[[], object]], Callable[[], None]]
@@ -82,6 +83,7 @@ class Connection:
             channel,
             default_window_size=window.bytes,
             default_max_packet_size=window.packet,
+            packetizer_class=Packets,
         )
         transport.daemon = True
         self._transports.append(transport)

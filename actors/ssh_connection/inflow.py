@@ -66,12 +66,9 @@ class Inflow(_Pipe):
         """What came first, no more than ``nbytes`` of it; empty at the end. Raises PipeTimeout."""
         with self._changed:
             self._wait(timeout)
-            if not self._blocks:
-                return b""
-            block = self._blocks.popleft()
-            if len(block) > nbytes:
-                self._blocks.appendleft(block[nbytes:])
-                block = block[:nbytes]
+            block = self._first(nbytes)
+            if self.gather > 1:
+                block = self._more(block, nbytes)
             self._waiting -= len(block)
             self._tell()
             return block
@@ -91,6 +88,23 @@ class Inflow(_Pipe):
             self._over = True
             self._tell()
             self._changed.notify_all()
+
+    def _first(self, nbytes: int) -> bytes:
+        if not self._blocks:
+            return b""
+        block = self._blocks.popleft()
+        if len(block) > nbytes:
+            self._blocks.appendleft(block[nbytes:])
+            block = block[:nbytes]
+        return block
+
+    def _more(self, block: bytes, nbytes: int) -> bytes:
+        """With what else is there: a copy costs less than going over each packet."""
+        blocks, size = [block], len(block)
+        while self._blocks and size + len(self._blocks[0]) <= nbytes:
+            blocks.append(self._blocks.popleft())
+            size += len(blocks[-1])
+        return b"".join(blocks) if len(blocks) > 1 else block
 
     def _wait(self, timeout: float | None) -> None:
         """Until something is there or will never be. Raises PipeTimeout."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from actors.jobs.sources import opened_file, opened_folder
 from actors.jobs.sources import survey as local_survey
 from actors.ssh_connection import refusals
+from actors.ssh_connection.flushing import FLUSHED, Flushing
 from actors.ssh_connection.packing import Member
 from actors.ssh_connection.route import CHUNK, Tally
 from messages.faults import Blame
@@ -95,13 +96,17 @@ class _File:
         self._digest = hashlib.sha256() if not offset else None
         self._at = offset
         self._descriptor = os.open(path, _WRITE, 0o644)
-        os.ftruncate(self._descriptor, offset)
+        if os.fstat(self._descriptor).st_size > offset:
+            os.ftruncate(self._descriptor, offset)
+        self._flushing = Flushing(self._descriptor) if member.size - offset >= 2 * FLUSHED else None
 
     def write(self, block: bytes) -> None:
         view = memoryview(block)
         while view:
             written = os.pwrite(self._descriptor, view, self._at)
             view, self._at = view[written:], self._at + written
+        if self._flushing is not None:
+            self._flushing.grew(self._at)
         if self._digest is not None:
             self._digest.update(block)
 
@@ -112,7 +117,12 @@ class _File:
         return self._digest.hexdigest() if self._digest is not None and whole else None
 
     def close(self) -> None:
-        os.close(self._descriptor)
+        """Raises OSError when the disk did not take it."""
+        try:
+            if self._flushing is not None:
+                self._flushing.end()
+        finally:
+            os.close(self._descriptor)
 
 
 def hash_of(root: Path, path: str) -> str:

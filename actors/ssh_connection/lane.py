@@ -29,6 +29,8 @@ TRIES = 4
 could not be reached so often, each order asks once."""
 _PAUSE_S = 0.5
 _SESSIONS = 3
+_READY = 2
+"""Shells that wait for the next move: one for its questions, one for its files."""
 
 
 class SshLane(Lane):
@@ -63,6 +65,8 @@ class SshLane(Lane):
         finally:
             if abandoned():
                 self._forget(move)
+        if self._link is not None and self._link.alive:
+            self._link.prepare(_READY)
         self._tell(order, tally, time.monotonic() - begun, tries)
         return proofs
 

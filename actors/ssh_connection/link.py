@@ -22,6 +22,7 @@ __all__ = ["SESSIONS", "Channel", "Link", "Outcome", "open_link"]
 
 SESSIONS = 4
 """Of one connection at once; OpenSSH grants ten (MaxSessions)."""
+_ENDS_WITHIN_S = 3.0
 
 
 def _never() -> bool:
@@ -51,6 +52,9 @@ class Link:
         self.target = target
         self._connection = connection
         self._sessions = Sessions(sessions)
+        self._preparing: threading.Thread | None = None
+        self._grudging = False
+        """The server refused a session: none is opened but for somebody who needs it."""
         self._opening = threading.Lock()
         """Paramiko keeps one exception for all who open at once: the one who did not fail may get it."""
 
@@ -71,6 +75,8 @@ class Link:
     def close(self) -> None:
         """End the connection and everything on it."""
         self._connection.close()
+        if self._preparing is not None:
+            self._preparing.join(_ENDS_WITHIN_S)
 
     def run(
         self,
@@ -101,21 +107,52 @@ class Link:
         self._sessions.keep(shell)
         return outcome
 
-    def channel(self, script: str, *, timeout_s: float = 30.0, cancel: Callable[[], bool] = _never) -> Channel:
-        """Start ``script`` under /bin/sh and leave its input and output to the caller, who closes the channel."""
+    def channel(
+        self, script: str, *, timeout_s: float = 30.0, cancel: Callable[[], bool] = _never, waiting: bool = False
+    ) -> Channel:
+        """Start ``script`` under /bin/sh and leave its input and output to the caller, who closes the channel.
+
+        ``waiting``: in a shell that waits already, if there is one (see ``prepare``), which it uses up.
+        """
         limit = Limit(self, timeout_s, cancel)
-        channel = self._open(limit)
+        shell = self._sessions.taken() if waiting else None
+        fresh = shell is None or shell.fresh
+        channel = self._open(limit) if shell is None else shell.handed_over()
         try:
             word = framing.nonce()
             with effect("link.stream"):
                 channel.write(framing.stream(script, word), timeout_s)
-                channel.skip_to(framing.begin_mark(word), limit)
+                channel.skip_to(framing.begin_mark(word), limit, fresh=fresh)
         except BaseException:
             channel.close()
             raise
         return channel
 
+    def prepare(self, ready: int) -> None:
+        """Have so many shells ready, opened aside: who comes next then waits for no login's start-up files.
+
+        Nobody is told when that fails: whoever needs a shell opens one, and hears why not.
+        """
+        if self._grudging or (self._preparing is not None and self._preparing.is_alive()):
+            return
+        if not self._sessions.wanted(ready):
+            return
+        self._preparing = threading.Thread(target=self._prepare, name=f"shell {self.target.host}", daemon=True)
+        try:
+            self._preparing.start()
+        except RuntimeError:  # there are no threads to be had now
+            self._preparing = None
+            self._sessions.give_back()
+
     # -- sessions
+
+    def _prepare(self) -> None:
+        with contextlib.suppress(MqiError):
+            channel = self._begin(Limit(self, self.target.patience.session_s, _never))
+            if channel is None:
+                self._grudging = True
+            else:
+                self._sessions.keep(Shell(self, channel))
 
     def _run_alone(self, script: str, stdin: bytes, limit: Limit) -> Outcome:
         word = framing.nonce()

@@ -128,7 +128,8 @@ class Route:
     @contextlib.contextmanager
     def opened(self, script: str) -> Iterator[Channel]:
         self.check_stop()
-        channel = self.link.channel(script, cancel=self.stopped)
+        channel = self.link.channel(script, cancel=self.stopped, waiting=True)
+        self.link.prepare(1)  # for what is asked after the stream
         try:
             yield channel
         finally:

@@ -97,7 +97,7 @@ def pour_and_hash(part: str, name: str, offset: int, session: str) -> str:
     return _script(
         f"cd -P -- {quote(part)} || exit 1",
         _FAST_SUM,
-        f": >{busy} && : {'>>' if offset else '>'}{file} || exit 1",
+        f": >{busy} && : >>{file} || exit 1",
         f"{{ while [ -e {busy} ] && kill -0 $$ 2>/dev/null; do cat; sleep {_POLL_S}; done; cat; }} <{file} | sum &",
         _write(name, offset),
         "status=$?",
@@ -226,7 +226,7 @@ def _named(name: str) -> str:
 def _write(name: str, offset: int, command: str = "cat") -> str:
     file = quote(f"./{name}")
     if not offset:
-        return f"{command} >{file}"
+        return f"{command} 1<>{file}"  # some file systems flush a file that was cut off as it is closed
     return f"{{ dd bs=1 seek={offset} count=0 conv=notrunc 2>/dev/null && {command}; }} 1<>{file}"
 
 

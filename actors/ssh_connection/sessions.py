@@ -26,6 +26,16 @@ class Shell:
     def usable(self) -> bool:
         return self._channel.open
 
+    @property
+    def fresh(self) -> bool:
+        """Nothing was asked of it yet: what its login printed is still to come, and whether it is fit is unknown."""
+        return self._fresh
+
+    def handed_over(self) -> Channel:
+        """Its input and output, for a script that will be its last."""
+        self._channel.forget_errors()
+        return self._channel
+
     def run(self, script: str, limit: Limit, prelude: str = "") -> Outcome:
         """Run ``script``, after ``prelude`` if that was not the last one here."""
         word = framing.nonce()
@@ -82,6 +92,22 @@ class Sessions:
                     self._changed.wait(POLL_S)
             if dead is not None:
                 dead.close()
+
+    def taken(self) -> Shell | None:
+        """A shell that is there already, for good; its session stays counted. None: there is none."""
+        while True:
+            with self._changed:
+                shell = self._idle.pop() if self._idle else None
+            if shell is None or shell.usable:
+                return shell
+            shell.close()
+
+    def wanted(self, ready: int) -> bool:
+        """Whether fewer shells than ``ready`` wait, and there is room for one more, which is counted from here on."""
+        with self._changed:
+            wanted = len(self._idle) < min(ready, IDLE_SHELLS) and self._used < self._most
+            self._used += wanted
+            return wanted
 
     def room(self, limit: Limit) -> None:
         """Wait until there is room for a session, which is counted from here on; idle shells make room."""

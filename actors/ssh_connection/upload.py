@@ -107,7 +107,7 @@ class Upload:
         have = {member.path: member.size for member in look.part}
         self._check_room(route, load, have, look.free_bytes)
         with effect("stage.send"):
-            known = self._send(route, load, have)
+            known = self._fitting(self._send(route, load, have))
         tree = f"tree-{secrets.token_hex(4)}"
         with effect("stage.unpack"):
             self._unpack(route, tree, load.packed)
@@ -133,18 +133,27 @@ class Upload:
     def _send(self, route: Route, load: _Load, have: dict[str, int]) -> dict[str, str]:
         """Complete every stream; the SHA-256 of those large files that were hashed on the way."""
         known = dict[str, str]()
+        self._drop_overlong(route, load, have)
         for name, member in load.big:
-            offset = _resumed(have.get(name, 0), member.size)
+            offset = have.get(name, 0)
             if offset < member.size or name not in have:
                 script = scripts.pour_and_hash(self.part, name, offset, secrets.token_hex(4))
                 answer = route.pour(script, self._read(member, offset), self.target, member.size)
                 known |= parse_hashes(answer, [member]) or {}
         packed = load.packed
         if packed is not None:
-            offset = _resumed(have.get(packed.name, 0), packed.size)
+            offset = have.get(packed.name, 0)
             if offset < packed.size:
                 self._send_pack(route, packed, offset)
         return known
+
+    def _drop_overlong(self, route: Route, load: _Load, have: dict[str, int]) -> None:
+        """What is longer than it may be is begun anew."""
+        overlong = [name for name, size in load.streams if have.get(name, 0) > size]
+        if overlong:
+            route.ask(scripts.drop(self.part, overlong), self.target)
+            for name in overlong:
+                del have[name]
 
     def _send_pack(self, route: Route, packed: Pack, offset: int) -> None:
         content = blocks(packed, offset, self._read)
@@ -166,6 +175,12 @@ class Upload:
         if outcome.exit_code != scripts.NO_TAR or fault.fault.kind == "no-space":
             raise fault
         route.ask(scripts.unpack_plainly(self.part, tree, packed), self.target, packed.size)
+
+    def _fitting(self, found: dict[str, str]) -> dict[str, str]:
+        """Of hashes that were taken while a file grew only these count: a second mover may have ended one too early.
+        The other files are hashed once more."""
+        expected = {item.path: item.sha256 for item in self.items}
+        return {path: sha256 for path, sha256 in found.items() if sha256 == expected[path]}
 
     def _verify(self, route: Route, load: _Load, found: dict[str, str]) -> None:
         for item in self.items:
@@ -260,11 +275,6 @@ class _Load:
                 return name
         assert self.packed is not None
         return self.packed.name
-
-
-def _resumed(have: int, size: int) -> int:
-    """Where to go on; what is longer than it may be is begun anew."""
-    return have if have <= size else 0
 
 
 def _gathered(stream: Iterator[bytes]) -> Iterator[bytes]:

@@ -223,6 +223,37 @@ def test_what_spoils_on_the_host_is_detected_and_sent_again(host: FarHost, tmp_p
 
 
 @pytest.mark.promise("P25")
+def test_a_hash_that_was_taken_too_early_is_taken_once_more(host: FarHost, tmp_path: Path) -> None:
+    """A second mover of the same files ends the first one's hashing on the way."""
+    move = Move(host, "up", tmp_path)
+    host.link.bytes_per_s = 8e6
+    request = move.begin()
+    move.reaches(0.3)
+    (busy,) = move.target.parent.glob(".in.part-*/busy-*")
+    busy.unlink()
+    moved(host, request)
+    assert host.link.carried <= TOTAL * 1.02 + 2 * ONE_LOGIN
+    move.check()
+
+
+@pytest.mark.promise("P25")
+def test_what_is_longer_than_it_may_be_is_begun_anew(host: FarHost, tmp_path: Path) -> None:
+    move = Move(host, "up", tmp_path)
+    host.link.bytes_per_s = 8e6
+    request = move.begin()
+    move.reaches(0.5)
+    host.link.close_port()
+    refused(host, request)
+    host.link.bytes_per_s = None
+    (part,) = move.target.parent.glob(".in.part-*")
+    with (part / "big-0").open("ab") as file:
+        file.write(bytes(SIZES["ct/big.raw"]))
+    host.link.go_on()
+    moved(host, move.begin())
+    move.check()
+
+
+@pytest.mark.promise("P25")
 def test_what_spoils_here_is_detected_and_fetched_again(host: FarHost, tmp_path: Path) -> None:
     move = Move(host, "down", tmp_path)
     host.link.bytes_per_s = 8e6

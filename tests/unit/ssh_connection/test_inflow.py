@@ -66,3 +66,18 @@ def test_text_is_taken_as_bytes() -> None:
     pipe = Inflow()
     pipe.feed("é")
     assert pipe.read(10) == "é".encode()
+
+
+@given(st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=12), st.integers(1, 40))
+def test_in_bulk_what_waits_comes_together_and_never_more_than_was_asked_for(blocks: list[bytes], most: int) -> None:
+    pipe = Inflow()
+    pipe.gather = 4
+    for block in blocks:
+        pipe.feed(block)
+    pipe.close()
+    found = list(iter(lambda: pipe.read(most), b""))
+    assert b"".join(found) == b"".join(blocks)
+    assert max(map(len, found)) <= most
+    if most >= sum(map(len, blocks)):
+        assert len(found) == 1
+    assert len(pipe) == 0

@@ -1,0 +1,99 @@
+"""A shell that is ready before it is needed saves a login's start-up files, and nobody suffers where there is none."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.ssh_connection.link import Link, open_link
+from tests.kit.sshd import Sshd
+from tests.kit.waiting import wait_until
+
+SLOW_LOGIN_S = 0.7
+
+
+def linked(folder: Path, **options: object) -> Iterator[tuple[Sshd, Link]]:
+    with Sshd(folder / "sshd", **options) as server:  # type: ignore[arg-type]
+        link = open_link(server.target())
+        yield server, link
+        link.close()
+        assert link._preparing is None or not link._preparing.is_alive()
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[tuple[Sshd, Link]]:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home/.bashrc").write_text(f"echo Welcome; sleep {SLOW_LOGIN_S}\n")
+    yield from linked(tmp_path, login_shell="/bin/bash", home=tmp_path / "home")
+
+
+def ready(link: Link) -> int:
+    return len(link._sessions._idle)
+
+
+def cat(link: Link, text: bytes, *, waiting: bool = True) -> float:
+    """Through a stream of its own; how long that took to open, in s."""
+    begun = time.monotonic()
+    channel = link.channel("cat", waiting=waiting)
+    opened_s = time.monotonic() - begun
+    channel.write(text, 5)
+    channel.end_input()
+    assert channel.read(100, 5) == text
+    assert channel.read(100, 5) == b""
+    assert channel.exit_code(5) == 0
+    channel.close()
+    return opened_s
+
+
+def test_a_stream_takes_a_shell_that_waits(slow: tuple[Sshd, Link]) -> None:
+    _, link = slow
+    link.run("echo warm", timeout_s=20)
+    link.prepare(2)
+    wait_until(lambda: ready(link) == 2, 10, "a second shell")
+    time.sleep(SLOW_LOGIN_S)  # its start-up files run by themselves
+    assert cat(link, b"one") < SLOW_LOGIN_S / 2
+    assert ready(link) == 1
+    assert cat(link, b"two") < SLOW_LOGIN_S / 2, "what was asked before does not disturb it"
+    assert ready(link) == 0
+    assert cat(link, b"three") >= SLOW_LOGIN_S
+
+
+def test_who_does_not_ask_for_it_leaves_it_to_others(slow: tuple[Sshd, Link]) -> None:
+    _, link = slow
+    link.run("echo warm", timeout_s=20)
+    cat(link, b"one", waiting=False)
+    assert ready(link) == 1
+
+
+def test_no_more_are_prepared_than_are_kept_or_granted(tmp_path: Path) -> None:
+    for server, link in linked(tmp_path, options=["MaxSessions 1"]):
+        link.run("echo warm", timeout_s=20)
+        link.prepare(2)
+        wait_until(lambda link=link: link._grudging, 10, "the server refuses")  # type: ignore[misc]
+        link.prepare(2)
+        assert ready(link) == 1
+        assert cat(link, b"one") >= 0.0
+        link.prepare(2)
+        assert link.run("echo on", timeout_s=20).text == "on\n"
+        assert server.log.read_text("utf-8", "replace").count("no more sessions") <= 3
+
+
+def test_a_shell_that_ended_while_it_waited_is_not_used(tmp_path: Path) -> None:
+    for server, link in linked(tmp_path):
+        link.run("echo warm", timeout_s=20)
+        link.run("(sleep 0.1; kill -9 $$) >/dev/null 2>&1 &", timeout_s=20)
+        wait_until(lambda link=link: not link._sessions._idle[0].usable, 10, "it is gone")  # type: ignore[misc]
+        assert cat(link, b"one") >= 0.0
+        server.cut()
+
+
+def test_a_link_that_is_lost_meanwhile_leaves_no_thread(slow: tuple[Sshd, Link]) -> None:
+    server, link = slow
+    link.run("echo warm", timeout_s=20)
+    link.prepare(2)
+    server.cut()
+    wait_until(lambda: not link.alive, 10, "the link is lost")
+    link.prepare(2)
