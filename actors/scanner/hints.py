@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import warnings
@@ -43,6 +44,8 @@ _EVENTS: list[type[FileSystemEvent]] = [
     DirMovedEvent,
     DirDeletedEvent,
 ]
+_LIBRARY = logging.getLogger("watchdog.observers.inotify")
+_FAREWELL = "called when the thread is inactive"
 # Changes that another machine makes are not told by these.
 _NETWORK = ("nfs", "cifs", "smb", "fuse", "9p", "afs", "ceph", "gluster", "lustre", "beegfs", "ncpfs")
 
@@ -74,6 +77,7 @@ def follow(roots: Iterable[str], folders: int, scope: TaskScope) -> None:
     """
     # A folder that appears while its parent is being added is announced twice; watchdog copes, and says so at length.
     warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
+    _LIBRARY.addFilter(_is_news)
     bursts = _Bursts()
     scope.on_cancel(bursts.ring)
     try:
@@ -95,6 +99,11 @@ def follow(roots: Iterable[str], folders: int, scope: TaskScope) -> None:
     finally:
         observer.stop()
         observer.join()
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """False for what the library calls an error when an event arrives while it is being stopped, as we asked it to."""
+    return _FAREWELL not in record.msg
 
 
 def _none(roots: Iterable[str], why: str, tell: Callable[[object], None]) -> None:
