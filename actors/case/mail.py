@@ -21,9 +21,7 @@ class Mail:
     worker_address: Callable[[str], Mailbox]
     admission: Mailbox
 
-    def send(
-        self, effect: fx.Queue | fx.Withdraw | fx.Ask | fx.Cancel | fx.GiveBack | fx.Settle | fx.Announce
-    ) -> None:
+    def send(self, effect: fx.Queue | fx.Withdraw | fx.Ask | fx.Cancel | fx.GiveBack | fx.Settle | fx.Announce) -> None:
         """One message to the one whom the effect concerns."""
         match effect:
             case fx.Queue(request):

@@ -23,14 +23,16 @@ def show_prunable(conf: Path | None, *, as_json: bool) -> None:
     settings, now = site.settings, datetime.now(UTC)
     rows = [row for state in ENDED for row in site.reader.cases(state) if _goes(row, settings, now)]
     cases = [_case(row, settings) for row in rows]
-    number, oldest = 0, ""
+    number, oldest, doubt = 0, "", ""
     if settings.retention.events_days:
+        doubt = site.reader.doubt_of_clock(now)
         number, oldest = site.reader.old_events(now - timedelta(days=settings.retention.events_days))
     logs = [
         {"path": str(path), "bytes": _size(path)}
         for path in old_logs(settings.daemon.log_dir, settings.daemon.log_keep_days)
     ]
-    document = {"dry_run": True, "cases": cases, "events": number, "events_since": oldest or None, "logs": logs}
+    history = {"events": number, "events_since": oldest or None, "clock_doubt": doubt or None}
+    document = {"dry_run": True, "cases": cases, **history, "logs": logs}
     say(document, "\n".join(_lines(document, settings)), as_json=as_json)
 
 
@@ -62,9 +64,13 @@ def _lines(document: dict[str, Any], settings: Settings) -> list[str]:
     ]
     if document["events"]:
         days = f"{keep.events_days:g} days"
-        lines.append(f"history: {document['events']} lines older than {days}, since {document['events_since']}")
+        since = f", since {document['events_since']}" if document["events_since"] else ""
+        lines.append(f"history: {document['events']} lines older than {days}{since}")
     lines += [f"{one['path']}: {one['bytes'] / 1e6:.1f} MB" for one in document["logs"]]
-    return [*lines, "nothing was removed: this was a dry run"] if lines else ["there is nothing to remove"]
+    told = [*lines, "nothing was removed: this was a dry run"] if lines else ["there is nothing to remove"]
+    if document["clock_doubt"]:
+        told.append(f"no history is removed as long as {document['clock_doubt']}; if the clock is wrong, set it right")
+    return told
 
 
 def _size(path: Path) -> int:

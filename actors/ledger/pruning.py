@@ -13,6 +13,7 @@ from actors.ledger import queries as q
 from actors.ledger.codec import list_json, time_text
 from actors.ledger.commit import own
 from actors.ledger.facts import AT_ONCE
+from actors.ledger.settled import count_settled, drop_settled
 
 _OLD = (
     "FROM events WHERE at < :before AND number < (SELECT max(number) FROM events) "
@@ -57,9 +58,10 @@ _ORDER = re.compile(r"order: (\w+)(?!.*: settled$)", re.DOTALL)
 
 
 def old_events(database: sqlite3.Connection, before: datetime) -> tuple[int, str]:
-    """How many lines of the history may go, and the time of the oldest of them (empty: none)."""
-    number, oldest = database.execute(COUNT_OLD_EVENTS, {"before": time_text(before)}).fetchone()
-    return int(number), str(oldest)
+    """How many lines, orders and documents may go, and the time of the oldest line (empty: none)."""
+    at = time_text(before)
+    number, oldest = database.execute(COUNT_OLD_EVENTS, {"before": at}).fetchone()
+    return int(number) + count_settled(database, at), str(oldest)
 
 
 def doubt_of_clock(database: sqlite3.Connection, now: datetime) -> str:
@@ -84,9 +86,9 @@ def _newest(database: sqlite3.Connection, upto: datetime) -> str:
 def prune_events(
     database: sqlite3.Connection, before: datetime, limit: int, owner: tuple[str, int] | None = None
 ) -> int:
-    """Remove at most ``limit`` lines older than ``before`` that nothing needs, in one commit; how many went.
+    """Remove at most ``limit`` lines, orders and documents older than ``before`` that nothing needs; how many went.
 
-    database: in autocommit mode. owner: who writes this file, path and epoch. Raises sqlite3.Error, and
+    In one commit. database: in autocommit mode. owner: who writes this file, path and epoch. Raises sqlite3.Error, and
     SupersededError where a later incarnation writes the file; then nothing has gone.
     """
     at = time_text(before)
@@ -101,13 +103,14 @@ def prune_events(
             for (block, happened), number in counted.items():
                 database.execute(ADD_TALLY, {"block": block, "happened": happened, "number": number})
             database.execute(DROP_EVENTS, {"numbers": list_json([row[0] for row in rows])})
+        settled = drop_settled(database, at, limit - len(rows))
         with effect("ledger.commit"):
             database.execute("COMMIT")
     except BaseException:
         if database.in_transaction:
             database.execute("ROLLBACK")
         raise
-    return len(rows)
+    return len(rows) + settled
 
 
 def counted_as(what: str, detail: str) -> str:

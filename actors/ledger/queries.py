@@ -329,7 +329,13 @@ STATES_LEFT = (
 """Every state that a case or beam left within a stretch of the history, and for how long (s) it was in it: since it
 entered it, or since it was first seen (a case) or admitted (a beam)."""
 
-COUNT_PUSHES = "SELECT sum(outcome = ''), sum(outcome LIKE 'told%') FROM pushes"
+PUSHES_TOLD = "pushes_told"
+"""Key in ``meta`` of how many removed documents about alarms were told."""
+
+COUNT_PUSHES = (
+    "SELECT sum(outcome = ''), coalesce(sum(outcome LIKE 'told%'), 0) "
+    f"+ coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = '{PUSHES_TOLD}'), 0) FROM pushes"
+)
 """Documents about alarms: how many are still to be told, how many were."""
 
 # --- alarms told to people outside --------------------------------------------------------------------------------

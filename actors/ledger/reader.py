@@ -17,7 +17,7 @@ from actors.ledger.codec import time_text
 from actors.ledger.damage import damage_named, damaged
 from actors.ledger.facts import Known, read_facts
 from actors.ledger.migrations import create_schema
-from actors.ledger.pruning import old_events
+from actors.ledger.pruning import doubt_of_clock, old_events
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.transitions import refused
 from messages.ledger import (
@@ -190,8 +190,13 @@ class Reader:
         return self._read(lambda database: read_facts(database, backups, Known(upto, began)))
 
     def old_events(self, before: datetime) -> tuple[int, str]:
-        """How many lines of the history are older and needed by nothing, and the time (ISO 8601) of the oldest."""
+        """How many lines of the history, settled orders and told documents are older and needed by nothing, and the
+        time (ISO 8601) of the oldest line."""
         return self._read(lambda database: old_events(database, before))
+
+    def doubt_of_clock(self, now: datetime) -> str:
+        """Why the daemon would remove no history now, in one sentence; empty: it would."""
+        return self._read(lambda database: doubt_of_clock(database, now))
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         try:

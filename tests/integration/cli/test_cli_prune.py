@@ -95,3 +95,19 @@ def test_nothing_to_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     made = make_site(tmp_path, gpus=1, profile=quick_profile(tmp_path))
     assert run(["prune", "--dry-run", "--conf", str(made.conf)]) == 0
     assert capsys.readouterr().out == "there is nothing to remove\n"
+
+
+@pytest.mark.promise("P21")
+def test_a_dry_run_tells_of_a_clock_that_is_in_doubt_as_the_daemon_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing has happened for years: either nobody worked, or the clock has jumped. The daemon removes nothing then."""
+    made = make_site(tmp_path, gpus=1, profile=quick_profile(tmp_path))
+    next_boot(made.ledger, made.state / "backups")
+    keep(made, NOW - timedelta(days=4000), NoteEvent("", "an old line"), NoteEvent("", "the newest line"))
+    assert run(["prune", "--dry-run", "--json", "--conf", str(made.conf)]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["events"] == 1
+    assert "nothing has happened since" in shown["clock_doubt"]
+    assert run(["prune", "--dry-run", "--conf", str(made.conf)]) == 0
+    assert "no history is removed as long as the clock says" in capsys.readouterr().out
