@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 
-from actors.reporter.order import MadeReport, MakeReport, NoReport
+from actors.reporter.order import NO_RUN, MadeReport, MakeReport, NoReport, PlannedRun
 from actors.reporter.process import run_process
+from actors.reporter.standing import Standing
 from actors.settings import ReportSettings
 from actors.supervision import Actor, Context, TaskFailed, TaskScope
 from messages.address import Mailbox
@@ -25,6 +27,7 @@ from messages.ledger import (
     WriteRefused,
     Written,
 )
+from messages.states import CaseState
 
 LOOK_S = 2.0
 """Between two looks at a ledger in which nothing is due."""
@@ -121,7 +124,8 @@ class Reporter(Actor):
 
     def _ask(self) -> None:
         self._work = None
-        self._ledger.tell(GetNextReport(self._request(), self.address))
+        patient_until = datetime.now(UTC) - timedelta(hours=self._rules.planned_wait_h)
+        self._ledger.tell(GetNextReport(self._request(), self.address, patient_until))
 
     def _request(self) -> str:
         """A request of this incarnation alone; if its answer is lost, the ledger is asked anew."""
@@ -138,8 +142,8 @@ class Reporter(Actor):
 
     def _answered(self, message: NextReport | Written | WriteRefused) -> None:
         match message:
-            case NextReport(report=report, case=case):
-                self._next(report, case)
+            case NextReport():
+                self._next(message)
             case Written() if self._making:
                 self._begin()
             case Written():
@@ -149,26 +153,43 @@ class Reporter(Actor):
 
     # -- one report
 
-    def _next(self, report: ReportRow | None, case: CaseRow | None) -> None:
+    def _next(self, found: NextReport) -> None:
+        report, case = found.report, found.case
         if report is None or case is None:
             self._rest(self._look_s)
             return
-        self._work = _Work(report, self._order(case))
+        standing = Standing(found.reviews, found.newer, found.course)
+        self._work = _Work(report, replace(self._order(case, found.planned), standing=standing))
         if report.tries >= self._rules.attempts:
             self._settle("failed", f"Given up after {report.tries} tries: {report.reason or 'none of them ended'}")
             return
         self._making = True
         self._write(BeginReport(report.case))
 
-    def _order(self, case: CaseRow) -> MakeReport:
-        told = json.loads(case.verdict) if case.verdict else {}
+    def _order(self, case: CaseRow, planned: CaseRow | None = None) -> MakeReport:
+        folder, sha256 = self._result(case)
         return MakeReport(
-            str(told.get("path") or self._results_dir / case.case),
+            folder,
             case.source.path if case.source else case.path,
             self._rules,
-            str(told.get("manifest_sha256", "")),
+            sha256,
             self._calibrations,
+            self._planned(planned),
         )
+
+    def _planned(self, run: CaseRow | None) -> PlannedRun:
+        if run is None:
+            return NO_RUN
+        if run.state is CaseState.DONE:
+            return PlannedRun(*self._result(run))
+        if run.state in (CaseState.FAILED, CaseState.CANCELLED):
+            return PlannedRun(reason=f"its planned run {run.case} is {run.state}: {run.reason or 'no reason was told'}")
+        return PlannedRun(reason=f"its planned run {run.case} is not there yet, it is {run.state}")
+
+    def _result(self, case: CaseRow) -> tuple[str, str]:
+        """Folder of what was published of it, and SHA-256 of its manifest; empty: the ledger does not say."""
+        told = json.loads(case.verdict) if case.verdict else {}
+        return str(told.get("path") or self._results_dir / case.case), str(told.get("manifest_sha256", ""))
 
     def _begin(self) -> None:
         """In a task; no look at the ledger until it has ended."""
@@ -191,6 +212,7 @@ class Reporter(Actor):
                 manifest_sha256=made.manifest_sha256,
                 gantry=made.gantry,
                 figures=made.figures,
+                planned=bool(self._work.order.planned.result),
             )
         )
 

@@ -36,6 +36,7 @@ def document(findings: Findings) -> bytes:
             for figure in findings.figures
         ],
         "comparison": _comparison(evidence),
+        "pairs": _pairs(findings),
         "range": [
             {"beam": one.number, "r80_mm": one.delivered.r80_mm}
             | (asdict(one.difference) if one.difference is not None else {})
@@ -65,6 +66,25 @@ def _comparison(evidence: Evidence) -> dict[str, object]:
     } | (asdict(compared) if compared is not None else {})
 
 
+def _pairs(findings: Findings) -> list[dict[str, object]]:
+    """Delivery, model and total; ``verdict``: null where it was not compared, or does not judge."""
+    verdicts = {pair.name: level for pair, level in findings.pair_verdicts}
+    return [
+        {
+            "pair": str(pair.name),
+            "evaluated": pair.evaluated,
+            "reference": pair.reference,
+            "compared": pair.comparison is not None,
+            "reason": pair.reason,
+            "verdict": None if (level := verdicts.get(pair.name)) is None else level.word,
+            "noise": None if pair.noise is None else {**asdict(pair.noise), "together": pair.noise.together},
+            "range": [{"beam": one.number, **asdict(one.difference)} for one in pair.ranges],
+        }
+        | (asdict(pair.comparison) if pair.comparison is not None else {})
+        for pair in findings.evidence.pairs
+    ]
+
+
 def _structures(evidence: Evidence) -> list[dict[str, object]]:
     return [
         {
@@ -77,6 +97,10 @@ def _structures(evidence: Evidence) -> list[dict[str, object]]:
             "maximum": one.maximum,
             "notes": one.notes,
         }
-        for what, found in (("delivered", evidence.dvh.delivered), ("planned", evidence.dvh.planned))
+        for what, found in (
+            ("delivered", evidence.dvh.delivered),
+            ("planned", evidence.dvh.planned),
+            ("simulated", evidence.dvh.simulated),
+        )
         for one in found
     ]

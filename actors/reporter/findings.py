@@ -7,12 +7,17 @@ from dataclasses import dataclass
 
 from actors.reporter.delivery import BeamJudgement, judge_beams
 from actors.reporter.evidence import Evidence
-from actors.reporter.figures import comparison_figures, dose_figures, noise_figures, range_figures
+from actors.reporter.figures import dose_figures, levels_of, noise_figures, pair_figures
 from actors.reporter.levels import Figure, Level, worst
+from actors.reporter.pairs import Pair, PairName
 from actors.reporter.published import Manifest, Published
 from actors.settings import ReportSettings
 
 MAX_REASONS = 24
+_UNVERIFIED = {
+    PairName.DELIVERY: "What the delivery did to the dose, apart from the model",
+    PairName.MODEL: "What the engine's model and the planning system's differ by, apart from the delivery",
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +51,7 @@ class Findings:
     def statement(self) -> str:
         """The verdict in words, with what it does not cover: ``pass (delivery only: dose not compared)``."""
         unknown = (
-            *(() if self.evidence.comparison else ("delivery only: dose not compared",)),
+            *_doses_unknown(self.evidence.pairs),
             *(("noise unknown",) if _without_noise(self.published.manifest) else ()),
         )
         return self.verdict.word + (f" ({'; '.join(unknown)})" if unknown else "")
@@ -63,17 +68,31 @@ class Findings:
         return (
             *((f"Dose, not compared with a planning dose: {evidence.reason}.",) if evidence.reason else ()),
             *((f"Dose in structures: {evidence.dvh.reason}.",) if evidence.dvh.reason else ()),
-            "Delivery and model apart from one another: no engine run of the planned spots is configured.",
+            *(
+                f"{_UNVERIFIED[pair.name]}: {pair.reason}."
+                for pair in evidence.pairs
+                if pair.reason and pair.name in _UNVERIFIED
+            ),
         )
+
+    @property
+    def pair_verdicts(self) -> Iterator[tuple[Pair, Level | None]]:
+        """The pairs that were compared, each with the gravest level of its own figures; None: it is not judged."""
+        for pair in self.evidence.pairs:
+            if pair.comparison is not None:
+                judged = levels_of(pair.name, self.rules).judged
+                own = pair_figures(pair, self.rules)
+                yield pair, worst(figure.level for figure in own) if judged else None
 
 
 def findings_of(published: Published, evidence: Evidence, rules: ReportSettings) -> Findings:
     """Judge what was found."""
     manifest = published.manifest
+    spots = evidence.simulated
     compared = (
-        *(comparison_figures(evidence.comparison, rules) if evidence.comparison else ()),
-        *range_figures(evidence.depths, rules),
+        *(figure for pair in evidence.pairs for figure in pair_figures(pair, rules)),
         *noise_figures(manifest, rules),
+        *(noise_figures(spots.manifest, rules, "Planned run, beam") if spots is not None else ()),
     )
     return Findings(
         published, evidence, rules, judge_beams(manifest, rules), tuple(compared), tuple(dose_figures(manifest))
@@ -87,7 +106,24 @@ def _reasons(findings: Findings) -> Iterator[tuple[Level, str]]:
     if manifest.uncommissioned:
         yield Level.REVIEW, "UNCOMMISSIONED: " + " ".join(manifest.uncommissioned_because)
     yield from ((Level.REVIEW, f"Result is suspect: {sentence}") for sentence in manifest.suspect)
+    spots = findings.evidence.simulated
+    yield from (
+        (Level.REVIEW, f"Planned run is suspect: {sentence}")
+        for sentence in (spots.manifest.suspect if spots is not None else ())
+        if sentence not in manifest.suspect
+    )
     yield from ((Level.REVIEW, f"To review: {sentence}") for sentence in manifest.review)
+
+
+def _doses_unknown(pairs: tuple[Pair, ...]) -> tuple[str, ...]:
+    """What the verdict does not cover, in short."""
+    made = {pair.name for pair in pairs if pair.comparison is not None}
+    if not made:
+        return ("delivery only: dose not compared",)
+    if PairName.TOTAL in made:
+        return ()
+    others = " and ".join(sorted(made))
+    return (f"{others} only: dose delivered not compared with the planning system's",)
 
 
 def _layers_out(judged: tuple[BeamJudgement, ...]) -> list[tuple[Level, str]]:
@@ -101,6 +137,10 @@ def _layers_out(judged: tuple[BeamJudgement, ...]) -> list[tuple[Level, str]]:
                 what = "action level" if level is Level.FAIL else "tolerance"
                 found.append((level, f"Beam {beam.beam.number}: beyond {what} in layer {named}"))
     return found
+
+
+def _word(level: Level | None) -> str:
+    return "not judged" if level is None else level.word
 
 
 def _without_noise(manifest: Manifest) -> list[str]:
@@ -117,6 +157,9 @@ def _basis(findings: Findings) -> Iterator[str]:
     else:
         percent, mm = findings.rules.gamma_judged
         yield f"Dose against the planning system's dose: gamma {percent:g} %/{mm:g} mm."
+    verdicts = [f"{pair.name} {_word(level)}" for pair, level in findings.pair_verdicts]
+    if evidence.simulated is not None and verdicts:
+        yield f"By what was compared: {', '.join(verdicts)}."
     without = _without_noise(findings.published.manifest)
     if without:
         beams = f"{'beam' if len(without) == 1 else 'beams'} {', '.join(without)}"

@@ -17,6 +17,8 @@ FOLDER = "report"
 NAME = "manifest.json"
 RESULT_NAME = "manifest.json"
 """Of the result's own manifest, beside the report's folder."""
+EARLIER = "earlier"
+"""Of a whole report in whose place another one stepped: ``report.earlier-1``."""
 FORMAT = 1
 
 
@@ -29,11 +31,13 @@ class Existing:
     manifest_sha256: str
 
 
-def existing_report(result: Path, result_sha256: str = "") -> Existing | None:
+def existing_report(
+    result: Path, result_sha256: str = "", rests_on: Mapping[str, str] | None = None
+) -> Existing | None:
     """The report of a result, if every file of it is what its manifest says and it is of this very result.
 
     None otherwise, or where there is none. result_sha256: of the result's manifest, known from elsewhere; empty:
-    nothing is known.
+    nothing is known. rests_on: what else it must rest on, exactly; None: on whatever.
     """
     folder = result / FOLDER
     try:
@@ -41,6 +45,8 @@ def existing_report(result: Path, result_sha256: str = "") -> Existing | None:
         manifest = json.loads(content)
         own = hashlib.sha256((result / RESULT_NAME).read_bytes()).hexdigest()
         if manifest["result_manifest_sha256"] != own or result_sha256 not in ("", own):
+            return None
+        if rests_on is not None and manifest.get("rests_on", {}) != rests_on:
             return None
         for name, sha256 in manifest["files"].items():
             if hashlib.sha256((folder / name).read_bytes()).hexdigest() != sha256:
@@ -51,11 +57,19 @@ def existing_report(result: Path, result_sha256: str = "") -> Existing | None:
 
 
 def write_report(
-    result: Path, files: Mapping[str, bytes], case: str, *, verdict: str, sentence: str, result_sha256: str
+    result: Path,
+    files: Mapping[str, bytes],
+    case: str,
+    *,
+    verdict: str,
+    sentence: str,
+    result_sha256: str,
+    rests_on: Mapping[str, str] | None = None,
 ) -> str:
     """Write all files and the manifest, fsync, rename; the manifest's SHA-256. OSError; then nothing has appeared.
 
-    A report that is there but not whole, or of another result, is put aside under a name of its own, never overwritten.
+    rests_on: hashes by name of what it rests on besides the result. A report that is there is put aside under a name of
+    its own, never overwritten: ``earlier`` if it is whole and of this result, else ``damaged``.
     """
     manifest = {
         "format": FORMAT,
@@ -63,6 +77,7 @@ def write_report(
         "verdict": verdict,
         "sentence": sentence,
         "result_manifest_sha256": result_sha256,
+        "rests_on": dict(rests_on or {}),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     body = (json.dumps(manifest, indent=1) + "\n").encode("ascii")
@@ -77,7 +92,7 @@ def write_report(
         for name, content in (*files.items(), (NAME, body)):
             _write(partial / name, content)
         _sync(partial)
-        _put_aside(result / FOLDER)
+        _put_aside(result / FOLDER, EARLIER if existing_report(result) else "damaged")
         with effect("report.rename"):
             partial.rename(result / FOLDER)
         _sync(result)
@@ -87,10 +102,10 @@ def write_report(
     return hashlib.sha256(body).hexdigest()
 
 
-def _put_aside(folder: Path) -> None:
+def _put_aside(folder: Path, what: str) -> None:
     if folder.exists():
         number = 1
-        while (aside := folder.with_name(f"{folder.name}.damaged-{number}")).exists():
+        while (aside := folder.with_name(f"{folder.name}.{what}-{number}")).exists():
             number += 1
         with effect("report.aside"):
             folder.rename(aside)

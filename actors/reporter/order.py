@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from actors.reporter.standing import Standing
 from actors.settings import ReportSettings
 from messages.ledger import Figures
+
+NOT_CONFIGURED = "no engine run of the planned spots is configured"
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """The engine's run of the planned spots, with which the delivery is compared."""
+
+    result: str = ""
+    """Folder of its published result; empty: there is none, and ``reason`` says why."""
+    result_sha256: str = ""
+    """Of that result's manifest, as the ledger has it."""
+    reason: str = NOT_CONFIGURED
+
+    @property
+    def wanted(self) -> bool:
+        """The site has the engine compute the planned spots."""
+        return bool(self.result) or self.reason != NOT_CONFIGURED
+
+
+NO_RUN = PlannedRun()
+"""None is configured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +44,9 @@ class MakeReport:
     """Of the result's manifest, as the ledger has it since publication; empty: it does not say."""
     calibrations: tuple[tuple[str, str], ...] = ()
     """(gantry, file) of all that are configured: the one that made the result reads the logs once more."""
+    planned: PlannedRun = NO_RUN
+    standing: Standing = field(default_factory=Standing)
+    """How the result stands: shown around the findings."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,8 +91,12 @@ class Manifest:
     inputs: tuple[FileRecord, ...]
     files: tuple[FileRecord, ...]
     made_by: dict[str, str]
+    planned: bool = False
+    """The engine's dose of the planned spots: nothing was delivered."""
     sum: dict[str, Any] = field(default_factory=dict)
     supersedes: str = ""
+    recalculation: dict[str, str] | None = None
+    """Of the case that it supersedes (``of``): ``because`` and ``by`` whom; None: it is none."""
 
     @property
     def phantom(self) -> bool:
@@ -125,19 +129,24 @@ def read_published(folder: Path, sha256: str = "") -> Published:
 
     sha256: of the manifest itself, known from elsewhere; empty: nothing is known.
     """
-    content = (folder / "manifest.json").read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 not in ("", found):
-        raise _changed("manifest.json is not the file that was published.", folder)
-    try:
-        manifest = _MANIFEST.validate_json(content)
-    except ValueError as error:
-        raise _changed(f"The manifest cannot be read: {error}.", folder) from None
+    manifest, found = read_manifest(folder, sha256)
     for proof in manifest.files:
         path = folder / proof.path
         if path.stat().st_size != proof.size or _sha256(path) != proof.sha256:
             raise _changed(f"{proof.path} is not the file that was published.", folder)
     return Published(folder, manifest, found)
+
+
+def read_manifest(folder: Path, sha256: str = "") -> tuple[Manifest, str]:
+    """The manifest alone, and its SHA-256; as ``read_published``."""
+    content = (folder / "manifest.json").read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 not in ("", found):
+        raise _changed("manifest.json is not the file that was published.", folder)
+    try:
+        return _MANIFEST.validate_json(content), found
+    except ValueError as error:
+        raise _changed(f"The manifest cannot be read: {error}.", folder) from None
 
 
 def _sha256(path: Path) -> str:

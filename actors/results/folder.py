@@ -61,8 +61,9 @@ class NewFolder:
 
     def _accept_existing(self) -> None:
         differing = [proof.path for proof in self.proofs if differs(self.final / proof.path, proof)]
-        known = {REPORT, *(proof.path for proof in self.proofs)}
-        differing += sorted(entry.name for entry in self.final.iterdir() if entry.name not in known)
+        known = {proof.path for proof in self.proofs}
+        names = (entry.name for entry in self.final.iterdir())
+        differing += sorted(name for name in names if name not in known and not is_report(name))
         if differing:
             raise MqiError(
                 Fault(
@@ -73,6 +74,11 @@ class NewFolder:
                     kind="result-exists",
                 )
             )
+
+
+def is_report(name: str) -> bool:
+    """The report's folder, or one in whose place a later report stepped."""
+    return name == REPORT or name.startswith(f"{REPORT}.earlier-")
 
 
 def new_folder(results_dir: Path, case: str) -> NewFolder:

@@ -50,10 +50,14 @@ def manifest_bytes(
         "review": judgement.review,
         "not_verified": NOT_VERIFIED,
         "session": session_words(interpretation),
+        "planned": interpretation.planned,
         "partial": interpretation.partial,
         "missing": case.missing,
         "amounts": [asdict(amount) for amount in interpretation.amounts],
         "supersedes": case.supersedes,
+        "recalculation": {"of": case.supersedes, "because": case.recalculated_because, "by": case.recalculated_by}
+        if case.recalculated_because
+        else None,
         "uncommissioned": bool(judgement.uncommissioned),
         "uncommissioned_because": judgement.uncommissioned,
         "plan": _plan(case),
@@ -116,7 +120,9 @@ def _profile(case: PublishCase, profile: EngineProfile) -> Json:
 
 
 def session_words(interpretation: Interpretation) -> str:
-    """What the doses are of: ``one fraction`` or ``one QA session``, or ``part of`` it."""
+    """What the doses are of: ``one fraction`` or ``one QA session``, or ``part of`` it; or what is only planned."""
+    if interpretation.planned:
+        return f"one planned {'fraction' if interpretation.treatment else 'QA session'} (not delivered)"
     session = "one fraction" if interpretation.treatment else "one QA session"
     return f"part of {session}" if interpretation.partial else session
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from actors.results.folder import REPORT, differs, file_sha256
+from actors.results.folder import REPORT, differs, file_sha256, is_report
 from actors.results.manifest import FORMAT, NAME
 from messages.files import FileProof
 
@@ -25,8 +25,12 @@ def verify_published(folder: Path | str) -> tuple[str, ...]:
     if named != place.name:
         findings.append(f"{place} holds the result of case {named}.")
     findings += [f"{place / proof.path} is not the file that was published." for proof in proofs if _bad(place, proof)]
-    extra = sorted({entry.name for entry in place.iterdir()} - {NAME, REPORT} - {proof.path for proof in proofs})
-    return (*findings, *(f"{place / name} was not published." for name in extra), *_of_report(place / REPORT))
+    extra = sorted({entry.name for entry in place.iterdir()} - {NAME} - {proof.path for proof in proofs})
+    return (
+        *findings,
+        *(f"{place / name} was not published." for name in extra if not is_report(name)),
+        *_of_report(place / REPORT),
+    )
 
 
 def _of_report(folder: Path) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ of spot scanning. Every site adopts its own.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -37,6 +37,7 @@ AtMost = Annotated[Pair, AfterValidator(_rising)]
 """(tolerance, action): above the first ``review``, above the second ``fail``."""
 AtLeast = Annotated[Pair, AfterValidator(_falling)]
 """(tolerance, action): below the first ``review``, below the second ``fail``."""
+PairName = Literal["delivery", "model", "total"]
 GammaCriterion = Annotated[Pair, AfterValidator(_criterion)]
 """Percent of the normalisation, and millimetres."""
 
@@ -76,6 +77,17 @@ class ReportSettings(BaseModel):
     that is not here has no baseline, and its sizes are given without a judgement."""
     range_mm: AtMost = (1.0, 2.0)
     """Mean difference of the distal 80 % along the beam."""
+    judged_pairs: Annotated[tuple[PairName, ...], Field(strict=False)] = ("delivery", "model", "total")
+    """The comparisons of dose that the verdict goes by, of those that can be made; the others are shown. ``delivery``:
+    engine on delivered with engine on planned spots; ``model``: engine on planned spots with planning system;
+    ``total``: engine on delivered spots with planning system. The levels of gamma and range above are the total's."""
+    delivery_passed_percent: AtLeast = (95.0, 90.0)
+    delivery_range_mm: AtMost = (1.0, 2.0)
+    model_passed_percent: AtLeast = (95.0, 90.0)
+    model_range_mm: AtMost = (1.0, 2.0)
+    planned_wait_h: Annotated[float, Field(ge=0, le=1e5)] = 12.0
+    """A report waits so long for the engine's run of the planned spots (``engine.planned_run``); then it is made
+    without, and again when that has come."""
     noise_percent: Annotated[float, Field(gt=0)] = 1.0
     """Statistical uncertainty in the high dose above which a report is at best ``review``. The result's own verdict
     keeps to the starting value: above that it is ``suspect``, and its report ``review``, whatever stands here."""

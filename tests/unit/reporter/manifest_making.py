@@ -58,13 +58,13 @@ def manifest(*layers: LayerDeviation, delivered_mu: float | None = None, **chang
         plan=PlanRecord("1.2", "label", "CURATIVE", "G2", 1, 25),
         calibration={"gantry": "G2", "sha256": "00"},
         scan_mode="line",
-        profile={"content": {"geometry": "ct"}},
-        engine={},
+        profile={"name": "p", "version": "1", "sha256": "11", "content": {"geometry": "ct"}},
+        engine={"name": "p", "version": "1", "sha256": ""},
         dose={"units": "GY"},
         beams=(beam,),
         amounts=(),
         inputs=(),
         files=(),
-        made_by={},
+        made_by={"program": "mqi-communicator", "version": "0"},
     )
     return replace(made, **changes)  # type: ignore[arg-type]

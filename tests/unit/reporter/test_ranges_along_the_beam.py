@@ -8,9 +8,9 @@ from dose_making import dose_of
 
 from actors.formats.axes import beam_axes
 from actors.reporter.dose_grid import DoseGrid
-from actors.reporter.evidence import BeamDepth
-from actors.reporter.figures import range_figures
+from actors.reporter.figures import pair_figures
 from actors.reporter.levels import Level
+from actors.reporter.pairs import BeamRange, Pair, PairName
 from actors.reporter.ranges import (
     PHANTOM_LINE,
     BeamLine,
@@ -73,17 +73,15 @@ def test_rays_that_lost_their_distal_end_are_told_and_few(lost: int, level: str,
     difference = range_difference(over(*[WHOLE] * 100), some)
     assert difference is not None
     assert (difference.mean_mm, difference.rays, difference.lost) == (0.0, 100 - lost, lost)
-    depth = BeamDepth(3, depth_dose(some, np.ones(100, dtype=bool)), None, difference)
-    mean, rays = range_figures((depth,), ReportSettings())
+    mean, rays = pair_figures(Pair(PairName.TOTAL, "", ranges=(BeamRange(3, difference),)), ReportSettings())
     assert mean.level is Level.PASS
-    assert (rays.level, rays.value, rays.subject) == (Level[level.upper()], told, "Beam 3")
+    assert (rays.level, rays.value, rays.subject) == (Level[level.upper()], told, "Total, beam 3")
 
 
 def test_a_field_that_lost_every_distal_end_is_no_field_that_was_not_compared() -> None:
     difference = range_difference(over(WHOLE, WHOLE, OPEN), over(OPEN, OPEN, WHOLE))
     assert difference == RangeDifference(None, None, 0, 2)
-    depth = BeamDepth(1, depth_dose(over(WHOLE), np.array([True])), None, difference)
-    (rays,) = range_figures((depth,), ReportSettings())
+    (rays,) = pair_figures(Pair(PairName.TOTAL, "", ranges=(BeamRange(1, difference),)), ReportSettings())
     assert (rays.level, rays.value) == (Level.REVIEW, "2 of 2 (100.0 %)")
 
 

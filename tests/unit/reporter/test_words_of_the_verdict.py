@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from manifest_making import GOOD, manifest
 
+from actors.reporter.comparison import Comparison, Difference
 from actors.reporter.content import Report
 from actors.reporter.document import document
 from actors.reporter.evidence import Evidence, Histograms
 from actors.reporter.findings import Findings, findings_of
 from actors.reporter.html_page import page
+from actors.reporter.pairs import Pair, PairName
 from actors.reporter.pdf_pages import _Paper
 from actors.reporter.published import Published
 from actors.settings import ReportSettings
@@ -26,11 +28,14 @@ def found(*, compared: bool = False, noise: float | None = None) -> Findings:
     made = manifest(GOOD, sum={"maximum": 2.0})
     made = replace(made, beams=tuple(replace(beam, noise=noise) for beam in made.beams))
     nothing: Any = None
-    comparison: Any = object() if compared else None
-    evidence = Evidence(nothing, 1.0, "", None, None, "", comparison, "" if compared else REASON, (), Histograms())
+    difference = Difference(0.0, 0.1, -0.2, 0.2, 0.0, 10)
+    comparison: Any = Comparison(1.0, (), 1, difference) if compared else None
+    reason = "" if compared else REASON
+    total = Pair(PairName.TOTAL, reason)
+    evidence = Evidence(nothing, 1.0, "", None, None, "", comparison, reason, (), Histograms(), (total,))
     published = Published(nothing, made, "ab" * 32)
     judged = findings_of(published, replace(evidence, comparison=None), ReportSettings())
-    return replace(judged, evidence=evidence)
+    return replace(judged, evidence=replace(evidence, pairs=(replace(total, comparison=comparison),)))
 
 
 def report(findings: Findings) -> Report:
