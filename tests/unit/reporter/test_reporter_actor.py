@@ -116,9 +116,9 @@ def test_what_was_made_is_written_and_the_next_is_asked_for() -> None:
 
 
 def test_the_result_is_where_it_was_published() -> None:
-    order = Bench().reporter._order(case())
+    order = Bench().reporter._order(case(), None)
     assert (order.result, order.case_folder) == ("/old/results/c", "/share/c")
-    without = Bench().reporter._order(case(""))
+    without = Bench().reporter._order(case(""), None)
     assert (without.result, without.result_sha256) == ("/results/c", "")
     known = Bench().reporter._order(case('{"path": "/r/c", "manifest_sha256": "abcd"}'))
     assert (known.result, known.result_sha256) == ("/r/c", "abcd")
