@@ -70,12 +70,16 @@ def _judge_mu(beam: int, layers: Sequence[LayerDeviation], findings: Findings, *
 def _judge_layers(beam: int, layers: Sequence[LayerDeviation], findings: Findings, stopped: frozenset[int]) -> None:
     criteria: tuple[tuple[str, Callable[[LayerDeviation], int], Callable[[LayerDeviation], str]], ...] = (
         (
-            "MU off plan by",
+            "MU off plan:",
             lambda one: 0 if one.layer in stopped else _mu_level(one),
-            lambda one: f"{_mu_change(one):+.1%}",
+            lambda one: f"by {_mu_change(one):+.1%}",
         ),
-        ("positions off plan by up to", _position_level, lambda one: f"{one.max_mm:.1f} mm"),
-        ("planned spots or segments not delivered:", lambda one: int(one.missing > 0), lambda one: str(one.missing)),
+        ("positions off plan:", _position_level, lambda one: f"by up to {one.max_mm:.1f} mm"),
+        (
+            "planned spots or segments not delivered:",
+            lambda one: int(one.missing > 0),
+            lambda one: f"lacks {one.missing}",
+        ),
     )
     for what, level, amount in criteria:
         for wanted, sentences in ((1, findings.review), (2, findings.suspect)):

@@ -30,8 +30,9 @@ def draw_depths(curves: Sequence[Curve], units: str, title: str) -> bytes:
         style, grey = LINES[number % len(LINES)], GREYS[number % len(GREYS)]
         panel.plot(curve.depth.along_mm, curve.depth.dose, style, color=grey, linewidth=1.3, label=curve.name)
         if curve.depth.r80_mm is not None:
-            level = 0.8 * float(curve.depth.dose.max())
-            panel.plot([curve.depth.r80_mm], [level], MARKERS[number % len(MARKERS)], color=grey, markersize=5)
+            level, marker = 0.8 * float(curve.depth.dose.max()), MARKERS[number % len(MARKERS)]
+            said = f"its R80: {curve.depth.r80_mm:.1f} mm"
+            panel.plot([curve.depth.r80_mm], [level], marker, color=grey, fillstyle="none", markersize=6, label=said)
     dose = np.max([curve.depth.dose for curve in curves], axis=0)
     along = curves[0].depth.along_mm[dose > 0.005 * dose.max()]
     if len(along):

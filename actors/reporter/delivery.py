@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from actors.reporter.levels import Figure, Level, at_most, limits_text, worst
+from actors.reporter.levels import Figure, Level, at_most, limits_text, signed, worst
 from actors.reporter.published import BeamRecord, Manifest
 from actors.settings import ReportSettings
 from messages.interpretation import LayerDeviation
@@ -141,7 +141,7 @@ def _beam_figures(
     if worst_mu is not None:
         yield Figure(
             f"largest MU deviation of a layer (layer {worst_mu.layer.layer})",
-            f"{worst_mu.mu_percent:+.2f} %",
+            f"{signed(worst_mu.mu_percent or 0.0)} %",
             limits_text(rules.layer_mu_percent, f"%, from {rules.layer_mu_floor:g} MU on"),
             worst_mu.mu,
             subject,
@@ -152,7 +152,7 @@ def _beam_figures(
         largest = max(sizes, key=lambda one: abs(one.size_percent or 0.0))
         yield Figure(
             f"largest deviation of the beam's size (layer {largest.layer.layer})",
-            f"{largest.size_percent:+.1f} %",
+            f"{signed(largest.size_percent or 0.0, 1)} %",
             limits_text(rules.size_percent, "% of the baseline"),
             largest.size,
             subject,
@@ -175,7 +175,7 @@ def _beam_mu(beam: BeamRecord, rules: ReportSettings, *, whole: bool) -> Figure:
         return Figure(name, f"{beam.delivered_mu:.3f} of {beam.planned_mu:.3f} MU", "", None, f"Beam {beam.number}")
     return Figure(
         "MU delivered − planned",
-        f"{percent:+.2f} % ({beam.delivered_mu:.3f} of {planned:.3f} MU)",
+        f"{signed(percent)} % ({beam.delivered_mu:.3f} of {planned:.3f} MU)",
         limits_text(rules.beam_mu_percent, "%"),
         at_most(abs(percent), rules.beam_mu_percent),
         f"Beam {beam.number}",

@@ -8,7 +8,7 @@ from actors.formats.plan import ScanMode
 from actors.reporter.content import Picture, Section, Table
 from actors.reporter.delivery import BeamJudgement
 from actors.reporter.layer_charts import dose_rate, draw_layers
-from actors.reporter.levels import limits_text
+from actors.reporter.levels import limits_text, signed
 from actors.reporter.spot_maps import SMOOTHED_MM, draw_beam_map, draw_layer_maps
 from actors.reporter.spot_table import BeamSpots, SpotTables
 from actors.settings import ReportSettings
@@ -45,8 +45,8 @@ def _maps(judged: BeamJudgement, spots: BeamSpots, rules: ReportSettings) -> Ite
     for layers, picture in draw_layer_maps(spots, levels, rules):
         yield Picture(
             picture,
-            f"Beam {judged.beam.number}, layers {layers[0]} to {layers[-1]}: {scan}; marks as above, some hundred of "
-            "each layer's dots and its farthest marks; dashed black bar: planned and not delivered; △ review, ✗ fail.",
+            f"Beam {judged.beam.number}, layers {layers[0]} to {layers[-1]}: {scan}; marks as above, some of each "
+            "layer's samples; dashed black bar: planned and not delivered; △ review, ✗ fail.",
         )
 
 
@@ -69,8 +69,9 @@ def _geometry(judged: BeamJudgement) -> str:
     beam, fit = judged.beam, judged.beam.fit
     return (
         f"Gantry {beam.gantry_deg:g}°, couch {beam.couch_deg:g}°, {len(judged.layers)} layers. Measured positions fit "
-        f"the planned axes ({fit.best}, scale {fit.scale:.4f}, shift {fit.shift_x_mm:+.2f}, {fit.shift_y_mm:+.2f} mm, "
-        f"{fit.rms_mm:.2f} mm RMS; next best {fit.runner_up} with {fit.runner_up_rms_mm:.2f} mm)."
+        f"the planned axes ({fit.best}, scale {fit.scale:.4f}, shift x, y {signed(fit.shift_x_mm)}, "
+        f"{signed(fit.shift_y_mm)} mm, {fit.rms_mm:.2f} mm RMS; "
+        f"next best {fit.runner_up} with {fit.runner_up_rms_mm:.2f} mm)."
     )
 
 
@@ -88,13 +89,13 @@ def _layer_table(judged: BeamJudgement, note: str) -> Table:
                 f"{layer.energy_mev:.2f}",
                 f"{layer.planned_mu:.4f}",
                 f"{layer.delivered_mu:.4f}",
-                _DASH if one.mu_percent is None else f"{one.mu_percent:+.2f}",
+                _DASH if one.mu_percent is None else signed(one.mu_percent),
                 f"{layer.mean_mm:.2f}",
                 f"{layer.p95_mm:.2f}",
                 f"{layer.max_mm:.2f}",
-                f"{layer.shift_x_mm:+.2f}, {layer.shift_y_mm:+.2f}",
+                f"{signed(layer.shift_x_mm)}, {signed(layer.shift_y_mm)}",
                 f"{layer.size_x_mm:.2f}, {layer.size_y_mm:.2f}" if layer.size_x_mm else _DASH,
-                _DASH if one.size_percent is None else f"{one.size_percent:+.1f}",
+                _DASH if one.size_percent is None else signed(one.size_percent, 1),
                 str(layer.missing),
                 f"{layer.beam_on_ms:.1f}",
                 f"{layer.total_ms:.1f}",

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from io import BytesIO
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.contour import ContourSet
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from actors.reporter.dose_grid import Array
 
+Values = np.ndarray
+
 WIDTH_IN = 7.2
+_LEVELS = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
 _DOTS_PER_INCH = 130
 LINES: tuple[str, ...] = ("-", "--", "-.", ":")
 MARKERS: tuple[str, ...] = ("o", "s", "^", "x")
@@ -42,6 +48,18 @@ def plain(panel: Axes, *, x: str, y: str, title: str = "") -> None:
 def as_it_is(text: str) -> str:
     """A name from elsewhere in a label: a dollar begins no formula in it, and an underscore does not hide it."""
     return (" " if text.startswith("_") else "") + text.replace("$", r"\$")
+
+
+def telling_levels(percent: Values, sign: float) -> list[float]:
+    """Ascending contour levels of one sign for a map in percent: at most three of those that it reaches."""
+    reached = [level for level in _LEVELS if float((sign * percent).max()) > level]
+    return sorted(sign * level for level in reached[-3:])
+
+
+def label_lines(panel: Axes, lines: ContourSet) -> None:
+    """What each line is, readable on any grey."""
+    for label in panel.clabel(lines, fmt="%+g %%", fontsize=6) or ():
+        label.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
 
 
 def extent(across: Array, up: Array) -> tuple[float, float, float, float]:

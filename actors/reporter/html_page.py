@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from html import escape
 
@@ -11,13 +12,19 @@ from actors.reporter.levels import Level
 
 _MARKS = {Level.PASS: "✓", Level.REVIEW: "△", Level.FAIL: "✗"}
 """Told by shape, not by colour alone."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_LONG_WORD = 24
+_MANY_COLUMNS = 10
 _STYLE = """
 body { font: 14px/1.45 "DejaVu Sans", Verdana, sans-serif; color: #111; background: #fff; margin: 2em auto;
   max-width: 60em; padding: 0 1em; }
 h1 { font-size: 1.4em; margin: 0 0 .6em; } h2 { font-size: 1.15em; border-bottom: 1px solid #111; margin: 2em 0 .6em; }
 h3 { font-size: 1em; margin: 1.2em 0 .3em; }
 table { border-collapse: collapse; width: 100%; margin: .3em 0 .8em; font-size: .9em; }
-th, td { border: 1px solid #999; padding: .2em .5em; text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+th, td { border: 1px solid #999; padding: .2em .5em; text-align: left; vertical-align: top;
+  overflow-wrap: break-word; } td.long { overflow-wrap: anywhere; }
+table.wide { font-size: .74em; } table.wide th, table.wide td { padding: .2em .3em; }
+table.wide td { white-space: nowrap; } td.hash { font: .86em "DejaVu Sans Mono", monospace; white-space: nowrap; }
 th { background: #eee; } tr.review td { background: #f3f3f3; font-weight: bold; }
 tr.fail td { background: #ddd; font-weight: bold; }
 .verdict { border: 3px solid #111; padding: .6em 1em; margin: 0 0 1em; }
@@ -79,13 +86,23 @@ def _section(section: Section) -> Iterator[str]:
 def _table(table: Table) -> Iterator[str]:
     if table.title:
         yield f"<h3>{escape(table.title)}</h3>"
-    yield "<table><thead><tr>" + "".join(f"<th>{escape(name)}</th>" for name in table.columns) + "</tr></thead><tbody>"
+    kind = ' class="wide"' if len(table.columns) > _MANY_COLUMNS else ""
+    heads = "".join(f"<th>{escape(name)}</th>" for name in table.columns)
+    yield f"<table{kind}><thead><tr>{heads}</tr></thead><tbody>"
     for row, level in zip(table.rows, table.levels, strict=True):
         marked = f' class="{level.word}"' if level else ""
-        yield f"<tr{marked}>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>"
+        yield f"<tr{marked}>" + "".join(_cell(cell) for cell in row) + "</tr>"
     yield "</tbody></table>"
     if table.note:
         yield f'<p class="note">{escape(table.note)}</p>'
+
+
+def _cell(text: str) -> str:
+    """A digest stays on its line; what has no place to break may break anywhere."""
+    if _DIGEST.fullmatch(text):
+        return f'<td class="hash">{text}</td>'
+    long = ' class="long"' if max(map(len, text.split()), default=0) > _LONG_WORD else ""
+    return f"<td{long}>{escape(text)}</td>"
 
 
 def _picture(picture: Picture) -> str:

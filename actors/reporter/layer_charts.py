@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -11,7 +12,7 @@ from actors.reporter.drawing import new_figure, plain, png
 from actors.settings import ReportSettings
 
 _ENERGIES_SHOWN = 6
-_INK = {"color": "black", "markersize": 4, "fillstyle": "none"}
+_INK: Mapping[str, Any] = {"color": "black", "markersize": 4, "fillstyle": "none"}
 
 
 def draw_layers(judged: BeamJudgement, rules: ReportSettings) -> bytes:

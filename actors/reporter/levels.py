@@ -40,7 +40,8 @@ class Figure:
     def sentence(self) -> str:
         """For the verdict: what is out of its limits."""
         subject = f"{self.subject}: " if self.subject else ""
-        return f"{subject}{self.name} {self.value} ({self.limits})"
+        limits = "tolerance / action" if "/" in self.limits else "tolerance"
+        return f"{subject}{self.name}: {self.value} ({limits}: {self.limits})"
 
 
 def at_most(amount: float, limits: tuple[float, float]) -> Level:
@@ -55,6 +56,14 @@ def at_least(amount: float, limits: tuple[float, float]) -> Level:
     if not amount >= limits[1]:
         return Level.FAIL
     return Level.PASS if amount >= limits[0] else Level.REVIEW
+
+
+def signed(amount: float, digits: int = 2) -> str:
+    """As ``+0.59`` or ``−0.59``; what rounds to nothing has no sign."""
+    text = f"{abs(amount):.{digits}f}"
+    if float(text) == 0.0:
+        return text
+    return ("−" if amount < 0 else "+") + text
 
 
 def limits_text(limits: tuple[float, float], unit: str, sign: str = "±") -> str:

@@ -6,19 +6,23 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patheffects import withStroke
 
 from actors.reporter.comparison import GammaRules, gamma_map
 from actors.reporter.dose_grid import Array, DoseGrid, Values
-from actors.reporter.drawing import LINES, extent, new_figure, plain, png
+from actors.reporter.drawing import LINES, extent, label_lines, new_figure, plain, png, telling_levels
 from actors.reporter.sources import Ct
 
 _ISODOSES = (10.0, 50.0, 80.0, 95.0)
-_HEIGHT_IN = 2.9
+_PANELS_IN = 5.3
+"""Width of the three panels together, without what stands around them."""
+_AROUND_IN = 0.95
+_TALLEST_IN = 4.6
+_SHORTEST_IN = 1.3
 _MARGIN_MM = 15.0
 _WINDOW_HU = (-200.0, 250.0)
-_DIFFERENCES = (1.0, 2.0, 5.0)
 _MAX_PLANE_POINTS = 6_000
 
 
@@ -64,8 +68,7 @@ def view_of(dose: DoseGrid, *, phantom: bool, shown: float = 0.05) -> View:
 
 def draw_dose(dose: DoseGrid, ct: Ct | None, view: View, normalisation: float, units: str) -> bytes:
     """Isodose lines on the CT where there is one, else on the dose in grey."""
-    figure = new_figure(_HEIGHT_IN)
-    panels = figure.subplots(1, 3)
+    figure, panels = _panels(view)
     for panel, plane in zip(panels, view.planes, strict=True):
         if ct is not None:
             _image(panel, _cut(ct.hounsfield, (ct.z_mm, ct.y_mm, ct.x_mm), plane), plane, ct_axes(ct), _WINDOW_HU)
@@ -88,8 +91,7 @@ def draw_dose(dose: DoseGrid, ct: Ct | None, view: View, normalisation: float, u
 
 def draw_difference(reference: DoseGrid, evaluated: DoseGrid, view: View, normalisation: float) -> bytes:
     """Evaluated − reference in percent of the normalisation: solid lines too much, dashed lines too little."""
-    figure = new_figure(_HEIGHT_IN)
-    panels = figure.subplots(1, 3)
+    figure, panels = _panels(view)
     for panel, plane in zip(panels, view.planes, strict=True):
         axes = _plane_axes(reference, plane)
         difference = evaluated.on(axes) - _slab(reference, plane)
@@ -98,19 +100,18 @@ def draw_difference(reference: DoseGrid, evaluated: DoseGrid, view: View, normal
         _image(panel, np.abs(shown), plane, reference.axes, (0.0, 10.0), reverse=True)
         _outline(panel, _cut(reference.dose, reference.axes, plane), plane, reference.axes, normalisation)
         for sign, style in ((1.0, "solid"), (-1.0, "dashed")):
-            levels = sorted(sign * level for level in _DIFFERENCES if (sign * shown).max() > level)
+            levels = telling_levels(shown, sign)
             if levels:
                 across, up = reference.axes[plane.across], reference.axes[plane.up]
                 lines = panel.contour(across, up, shown, levels, colors="black", linestyles=style, linewidths=0.9)
-                panel.clabel(lines, fmt="%+g %%", fontsize=6)
+                label_lines(panel, lines)
         _frame(panel, plane, view)
     return png(figure)
 
 
 def draw_gamma(reference: DoseGrid, evaluated: DoseGrid, view: View, rules: GammaRules, normalisation: float) -> bytes:
     """Gamma in grey from 0 (white) to 2 (black); the line is gamma 1. Planes of many points are shown on a lattice."""
-    figure = new_figure(_HEIGHT_IN)
-    panels = figure.subplots(1, 3)
+    figure, panels = _panels(view)
     image = None
     for panel, plane in zip(panels, view.planes, strict=True):
         part = _lattice(reference, plane, view)
@@ -127,6 +128,15 @@ def draw_gamma(reference: DoseGrid, evaluated: DoseGrid, view: View, rules: Gamm
         bar = figure.colorbar(image, ax=panels[-1], shrink=0.8)
         bar.ax.tick_params(labelsize=7)
     return png(figure)
+
+
+def _panels(view: View) -> tuple[Figure, list[Axes]]:
+    """Three panels side by side, all on one scale unless that made the picture too tall."""
+    spans = [high - low for low, high in view.limits]
+    across = [spans[plane.across] for plane in view.planes]
+    tallest = max(spans[plane.up] for plane in view.planes) * _PANELS_IN / sum(across)
+    figure = new_figure(min(max(tallest, _SHORTEST_IN), _TALLEST_IN) + _AROUND_IN)
+    return figure, list(figure.subplots(1, 3, width_ratios=across))
 
 
 def ct_axes(ct: Ct) -> tuple[Array, Array, Array]:

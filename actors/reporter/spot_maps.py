@@ -15,22 +15,23 @@ from scipy.ndimage import gaussian_filter
 
 from actors.formats.plan import ScanMode
 from actors.formats.planned_path import PlannedPath
-from actors.reporter.drawing import new_figure, plain, png
-from actors.reporter.levels import Level
+from actors.reporter.drawing import label_lines, new_figure, plain, png, telling_levels
+from actors.reporter.levels import Level, signed
 from actors.reporter.spot_table import BeamSpots, LayerSpots
 from actors.settings import ReportSettings
 
 COLUMNS, ROWS = 5, 4
 SMOOTHED_MM = 4.0
 """Standard deviation of the smoothing of the map of MU: about a spot."""
-_MARGIN_MM = 6.0
+_MARGIN_MM = 10.0
 _PITCH_MM = 1.0
 _STEP_MM = 0.5
 _DOTS = 4000
-_MARKS = 1500
+_MARKS = 400
 _DOTS_OF_LAYER = 500
-_MARKS_OF_LAYER = 200
-_DIFFERENCES = (1.0, 2.0, 5.0, 10.0)
+_MARKS_OF_LAYER = 60
+_PANEL_OF_TWO_IN, _PANEL_OF_FIVE_IN = 2.9, 1.25
+_TALLEST_IN = 4.0
 _GRAVE = {Level.REVIEW: " △", Level.FAIL: " ✗"}
 
 Points = NDArray[np.float64]
@@ -38,15 +39,15 @@ Points = NDArray[np.float64]
 
 def draw_beam_map(spots: BeamSpots, rules: ReportSettings) -> bytes:
     """All layers on one another: where the samples lay, and the MU delivered − planned."""
-    figure = new_figure(3.5)
-    where, amount = figure.subplots(1, 2)
     limits = _limits(spots.layers)
+    figure = new_figure(_height(limits, _PANEL_OF_TWO_IN, _TALLEST_IN) + 1.0)
+    where, amount = figure.subplots(1, 2)
     for layer in spots.layers:
-        _planned(where, layer.path, spots.mode, 0.4)
+        _planned(where, layer.path, spots.mode, 2.5)
     off = np.concatenate([layer.off_mm for layer in spots.layers])
     _samples(where, np.concatenate([layer.xy_mm for layer in spots.layers]), off, rules, (_DOTS, _MARKS))
     _frame(where, limits, "where the beam was, all layers")
-    where.legend(fontsize=6, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False, markerscale=1.3)
+    figure.legend(fontsize=6.5, loc="outside lower left", ncols=3, frameon=False, markerscale=1.3)
     _mu_difference(amount, spots, limits)
     return png(figure)
 
@@ -59,7 +60,7 @@ def draw_layer_maps(
     for first in range(0, len(spots.layers), COLUMNS * ROWS):
         shown = spots.layers[first : first + COLUMNS * ROWS]
         rows = -(-len(shown) // COLUMNS)
-        figure = new_figure(0.35 + 1.65 * rows)
+        figure = new_figure(0.4 + rows * (_height(limits, _PANEL_OF_FIVE_IN, _TALLEST_IN) + 0.3))
         panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False).ravel()
         for panel, layer in zip(panels, shown, strict=False):
             _layer(panel, layer, spots.mode, levels.get(layer.layer, Level.PASS), rules)
@@ -78,7 +79,7 @@ def undelivered(layer: LayerSpots) -> NDArray[np.bool_]:
 
 
 def _layer(panel: Axes, layer: LayerSpots, mode: ScanMode, level: Level, rules: ReportSettings) -> None:
-    _planned(panel, layer.path, mode, 1.6)
+    _planned(panel, layer.path, mode, 2.5)
     _samples(panel, layer.xy_mm, layer.off_mm, rules, (_DOTS_OF_LAYER, _MARKS_OF_LAYER))
     missed = undelivered(layer)
     if missed.any():
@@ -91,16 +92,16 @@ def _layer(panel: Axes, layer: LayerSpots, mode: ScanMode, level: Level, rules: 
 
 def _planned(panel: Axes, path: PlannedPath, mode: ScanMode, width: float) -> None:
     if mode is ScanMode.SPOT:
-        panel.plot(*path.end_mm.T, "+", color="0.6", markersize=3.0 + width, markeredgewidth=0.6, zorder=1)
+        panel.plot(*path.end_mm.T, "+", color="0.6", markersize=2.0 * width, markeredgewidth=0.8, zorder=1)
         return
     ways = np.stack((path.begin_mm, path.end_mm), axis=1)
-    panel.add_collection(LineCollection(list(ways), colors="0.72", linewidths=width, zorder=1))
+    panel.add_collection(LineCollection(list(ways), colors="0.8", linewidths=width, capstyle="round", zorder=1))
 
 
 def _samples(
     panel: Axes, xy: NDArray[np.float32], off: NDArray[np.float32], rules: ReportSettings, most: tuple[int, int]
 ) -> None:
-    """At most so many dots, and so many marks: the farthest."""
+    """At most about so many dots, and so many of each mark."""
     tolerance, largest = rules.position_p95_mm[0], rules.position_max_mm
     for chosen, style, size, name in (
         (off <= tolerance, ".", 1.2, f"within {tolerance:g} mm of the plan"),
@@ -112,7 +113,7 @@ def _samples(
         if style == ".":
             found = found[:: max(1, -(-len(found) // most[0]))]
         else:
-            found = found[np.argsort(-off[found], kind="stable")[: most[1]]]
+            found = found[:: max(1, -(-len(found) // most[1]))]
         if len(found):
             label = f"{name}: {share:.3g} % of samples"
             panel.plot(*xy[found].T, style, color="black", markersize=size, markeredgewidth=0.6, label=label, zorder=2)
@@ -138,15 +139,15 @@ def _mu_difference(panel: Axes, spots: BeamSpots, limits: tuple[tuple[float, flo
     image.set_rasterized(True)
     centres = [0.5 * (edge[:-1] + edge[1:]) for edge in edges]
     for sign, style in ((1.0, "solid"), (-1.0, "dashed")):
-        levels = sorted(sign * level for level in _DIFFERENCES if (sign * difference).max() > level)
+        levels = telling_levels(difference, sign)
         if levels:
             lines = panel.contour(*centres, difference, levels, colors="black", linestyles=style, linewidths=0.9)
-            panel.clabel(lines, fmt="%+g %%", fontsize=6)
+            label_lines(panel, lines)
     panel.contour(
         *centres, _smooth(planned), [0.5 * _smooth(planned).max()], colors="0.45", linestyles="dotted", linewidths=0.9
     )
-    within = "" if np.abs(difference).max() > _DIFFERENCES[0] else f" (all within ± {_DIFFERENCES[0]:g} %)"
-    _frame(panel, limits, f"MU delivered − planned{within}")
+    _frame(panel, limits, f"MU delivered − planned, largest {signed(_largest(difference), 1)} %")
+    panel.grid(False)
 
 
 def _points(path: PlannedPath) -> tuple[Points, Points]:
@@ -169,6 +170,17 @@ def _spread(places: Points, mu: Points, edges: Sequence[Points]) -> Points:
 def _smooth(cells: Points) -> Points:
     smoothed: Points = gaussian_filter(cells, SMOOTHED_MM / _PITCH_MM, mode="constant")
     return smoothed
+
+
+def _largest(difference: Points) -> float:
+    """By amount, with its sign."""
+    return float(difference.flat[np.abs(difference).argmax()])
+
+
+def _height(limits: tuple[tuple[float, float], tuple[float, float]], width_in: float, most_in: float) -> float:
+    """Of a panel so wide that shows all of it on one scale."""
+    (left, right), (low, high) = limits
+    return min(width_in * (high - low) / (right - left), most_in)
 
 
 def _limits(layers: Sequence[LayerSpots]) -> tuple[tuple[float, float], tuple[float, float]]:

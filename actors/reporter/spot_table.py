@@ -93,7 +93,7 @@ class SpotTables:
             rest = not whole and _resumed(number, deliveries)
             share = progress_of(delivered, planned.mu, whole=whole, rest=rest)
             off, stretch = distances_to_plan(path, _mode(beam), share, delivered.positions_mm)
-            mu = delivered.count * delivered.mu_per_count
+            mu: NDArray[np.float64] = delivered.count * delivered.mu_per_count
             yield LayerSpots(
                 layer=number,
                 energy_mev=planned.energy_mev,
@@ -101,7 +101,7 @@ class SpotTables:
                 xy_mm=delivered.positions_mm.astype(np.float32),
                 off_mm=off.astype(np.float32),
                 mu=mu.astype(np.float32),
-                stretch_mu=np.bincount(stretch, weights=mu, minlength=len(path)),
+                stretch_mu=np.bincount(stretch, weights=mu, minlength=len(path)).astype(np.float64),
                 whole=whole,
             )
 

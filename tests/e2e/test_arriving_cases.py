@@ -56,7 +56,7 @@ EXPECTED: dict[CaseFault, tuple[CaseState, str]] = {
     CaseFault("shifted-layer"): (DONE, "layer 1 5.0 mm"),
     CaseFault("high-off-counts"): (DONE, "0.30% of the counts"),
     CaseFault("suspect-off-counts"): (DONE, "0.80% of the counts"),
-    CaseFault("wrong-mu"): (DONE, "MU off plan by layer 1 +8"),
+    CaseFault("wrong-mu"): (DONE, "MU off plan: layer 1 by +8"),
 }
 
 

@@ -296,7 +296,7 @@ def test_a_shifted_layer_goes_to_the_engine_as_delivered_and_is_suspect(tmp_path
         (CaseFault.QA_PLAN, "VERIFICATION", ""),
         (CaseFault.HIGH_OFF_COUNTS, "Beam 3: 0.30% of the counts came with the beam off", ""),
         (CaseFault.SUSPECT_OFF_COUNTS, "", "Beam 3: 0.80% of the counts came with the beam off"),
-        (CaseFault.WRONG_MU, "", "Beam 3: MU off plan by layer 1 +7.9%"),
+        (CaseFault.WRONG_MU, "", "Beam 3: MU off plan: layer 1 by +7.9%"),
         (CaseFault.BOLUS, "", "Beam 3 has a bolus"),
     ],
 )

@@ -75,7 +75,7 @@ def test_positions(change: dict[str, float], expected: str) -> None:
 def test_sentences_name_beam_and_layers_but_not_forever() -> None:
     bad = [replace(GOOD, layer=number, max_mm=5.0) for number in range(1, 43)]
     (sentence,) = judged(*bad).suspect
-    assert sentence.startswith("Beam 3: positions off plan by up to layer 1 5.0 mm")
+    assert sentence.startswith("Beam 3: positions off plan: layer 1 by up to 5.0 mm")
     assert sentence.endswith("and 36 more layers.")
 
 
