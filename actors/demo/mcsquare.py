@@ -13,7 +13,7 @@ from actors.mcsquare.installation import DIRECTORY, installed
 NAME = "mcsquare"
 _INSTALL = Path(__file__).resolve().parents[2] / "bin" / "install-mcsquare"
 _QUICK = {
-    'value = "1e7"': 'value = "2e5"',
+    'value = "1e7"': 'value = "1e5"',
     "noise_limit = 0.01 ": "noise_limit = 0.1 ",
 }
 """The shipped profile's statistics and the demo's: seconds a beam instead of minutes, and the noise of that."""

@@ -68,11 +68,15 @@ def _parsed(lines: list[str]) -> BeamData:
     if not lines or lines[0] not in _HEADINGS:
         raise ValueError(f"its first line must be one of: {'; '.join(_HEADINGS)}")
     start = lines.index(_TABLE)
-    rows = lines[start + 4 : start + 4 + int(lines[start + 1].split()[0])]
-    table = [[float(value) for value in row.split()] for row in rows]
-    if len(table) < 2 or any(len(row) != _COLUMNS or not all(map(math.isfinite, row)) for row in table):
-        raise ValueError(f"its table must have rows of {_COLUMNS} numbers")
+    count = int(lines[start + 1].split()[0])
+    table = [[float(value) for value in row.split()] for row in lines[start + 4 : start + 4 + count]]
+    if count < 2 or len(table) != count or not all(map(_is_row, table)):
+        raise ValueError(f"its table must have {count} rows (2 or more) of {_COLUMNS} numbers")
     nominal, mean, _, protons = (tuple(column) for column in list(zip(*table, strict=True))[:4])
     if any(high <= low for low, high in pairwise(nominal)) or min(protons) <= 0:
         raise ValueError("its energies must rise, and its protons per MU be positive")
     return BeamData("\n".join(lines) + "\n", float(lines[lines.index(_NOZZLE) + 1]), nominal, mean, protons)
+
+
+def _is_row(row: list[float]) -> bool:
+    return len(row) == _COLUMNS and all(map(math.isfinite, row))

@@ -1,8 +1,8 @@
 """What MCsquare simulates in. Its axes: x as DICOM's, y against DICOM's, z as DICOM's, from the image's corner.
 
 With gantry and couch at 0 its beam comes down its y axis with the spots' x along x and y along z. The isocentre is told
-in these axes; image files, its CT and its dose alike, run against x and with y and z. No manual says so: the tests prove
-it with an L of spots, off the image's middle, at several angles, and with a block on one side.
+in these axes; image files, its CT and its dose alike, run against x and with y and z. The tests prove it with an
+L of spots, off the middle of the image, at several angles, and with a block on one side.
 """
 
 from __future__ import annotations

@@ -49,21 +49,21 @@ class DriverRun:
 
     directory: Path
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, **environment: str) -> subprocess.Popen[str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         return subprocess.Popen(
             [sys.executable, "-m", "actors.mcsquare", "in/input.txt"],
             cwd=self.directory,
-            env={**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
+            env={**inherited, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             start_new_session=True,
         )
 
-    def process(self) -> tuple[int, str]:
+    def process(self, **environment: str) -> tuple[int, str]:
         """Run to the end: exit status and what was said."""
-        with self.start() as running:
+        with self.start(**environment) as running:
             said, _ = running.communicate(timeout=100)
         return running.returncode, said
 
@@ -108,6 +108,17 @@ def driver_run(
     text = "".join(f"{key} {value}\n" for key, value in (given | keys).items())
     (folder / "in" / "input.txt").write_text(text, encoding="utf-8")
     return DriverRun(folder)
+
+
+def engine_standin(folder: Path, script: str) -> Path:
+    """An engine's folder whose binary is this shell script: for what no engine does at will."""
+    (folder / "Materials").mkdir(parents=True)
+    (folder / "Materials" / "list.dat").write_text("1 hydrogen # H\n17 Water\n", encoding="utf-8")
+    program = folder / "MCsquare_linux"
+    program.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    program.chmod(0o755)
+    pencil_model(folder / "model.txt", sigma_mm=4.0)
+    return folder
 
 
 def run_plan(layers: Sequence[SpotLayer], gantry: float = 0.0, couch: float = 0.0) -> bytes:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from messages.engine import EngineProfile
@@ -30,9 +32,10 @@ def find_program(program: str) -> Path | None:
 
 
 def engine_version(profile: EngineProfile) -> str:
-    """What ``version_command`` prints, or ``sha256:…`` of the program; ``unknown: …`` when neither can be had."""
+    """What ``version_command`` prints in the run's environment, or ``sha256:…`` of the program; else ``unknown: …``."""
     if profile.version_command:
-        return _asked(expanded(profile.version_command))
+        said = {line.key: expanded((line.value,))[0] for line in profile.environment}
+        return _asked(expanded(profile.version_command), os.environ | said)
     program = find_program(engine_program(profile))
     if program is None:
         return f"unknown: there is no program {engine_program(profile)}"
@@ -48,16 +51,22 @@ def expanded(command: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word.replace("{python}", sys.executable).replace("{root}", str(_ROOT)) for word in command)
 
 
-def _asked(command: tuple[str, ...]) -> str:
+def _asked(command: tuple[str, ...], environment: Mapping[str, str]) -> str:
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, errors="replace", timeout=VERSION_LIMIT_S, check=False
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=VERSION_LIMIT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"unknown: {command[0]} did not answer in {VERSION_LIMIT_S:.0f} s"
     except OSError as error:
         return f"unknown: {command[0]}: {error.strerror}"
-    said = " ".join((done.stdout or done.stderr).split())[:200]
+    said = " ".join((done.stdout or done.stderr).split())[:400]
     return (
         said if done.returncode == 0 and said else f"unknown: {command[0]} ended with {done.returncode} {said}".strip()
     )

@@ -32,7 +32,7 @@ def check_engine(settings: Settings, _conf: Path) -> Iterator[Finding]:
             return
     version = engine_version(profile)
     if version.startswith("unknown"):
-        remedy = f"correct version_command in {settings.engine.profile}"
+        remedy = f"do what it says, or correct version_command in {settings.engine.profile}"
         yield Finding("engine", ok=False, text=f"its version is {version}", remedy=remedy)
     else:
         dose = "dose is calibrated" if profile.calibrated else "dose is not calibrated: results are RELATIVE"
