@@ -78,3 +78,5 @@ class LedgerFacts:
     """When the newest scheduled backup was taken."""
     more: bool
     """There are more events: ask again."""
+    sendings: tuple[tuple[str, str, int], ...] = ()
+    """(node, state, number of cases) of results on their way to nodes."""

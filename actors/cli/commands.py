@@ -164,7 +164,13 @@ def show(conf: Path | None, case: str, *, as_json: bool) -> None:
     around = look_around(site.reader, now, site.settings.retry.attempts)
     reader = site.reader
     document = show_document(
-        row, reader.attempts(row.case), reader.events(row.case), now, around, reviews=reader.reviews(row.case)
+        row,
+        reader.attempts(row.case),
+        reader.events(row.case),
+        now,
+        around,
+        reviews=reader.reviews(row.case),
+        sendings=reader.sendings(row.case),
     )
     say(document, show_view(document), as_json=as_json)
 
@@ -190,6 +196,7 @@ def explain(conf: Path | None, subject: str, *, as_json: bool) -> None:
             site.settings.daemon.active_cases,
         ),
         attempts=site.reader.attempts(row.case),
+        sendings=site.reader.sendings(row.case),
     )
     say({"case": row.case, "state": str(row.state), "why": sentence}, f"{row.case}: {sentence}", as_json=as_json)
 

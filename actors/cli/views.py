@@ -78,7 +78,9 @@ def show_view(case: dict[str, Any]) -> str:
     events = "\n".join(
         f"{event['at']}  {event['what']}  {short(_evidence(event['detail']), 160)}".rstrip() for event in case["events"]
     )
-    verdict = "\n".join(line for line in (_verdict(case["result"]), *_versions(case), *_reviews(case)) if line)
+    verdict = "\n".join(
+        line for line in (_verdict(case["result"]), *_versions(case), *_reviews(case), *_sendings(case)) if line
+    )
     return "\n\n".join(part for part in ("\n".join(head), verdict, beams, attempts, events) if part)
 
 
@@ -96,6 +98,14 @@ def _evidence(text: str) -> str:
             case [{"path": _}, *_] as files:
                 said = ", ".join(str(file["path"]) for file in files)
     return said
+
+
+def _sendings(case: dict[str, Any]) -> Iterable[str]:
+    """Where the result is sent, one line for each node."""
+    for one in case.get("sendings", ()):
+        whose = f", ordered by {one['ordered_by']}" if one["ordered_by"] else ""
+        tried = f", {one['tries']} tries" if one["state"] in ("due", "stored") and one["tries"] else ""
+        yield f"{one['state']} at {one['node']}{whose}{tried}  {one['reason']}".rstrip()
 
 
 def _versions(case: dict[str, Any]) -> Iterable[str]:

@@ -9,8 +9,9 @@ from typing import Any
 
 from actors.documents.around import NOWHERE, Around
 from actors.documents.forecast import Estimate
+from actors.documents.sending import sending_documents
 from actors.documents.times import iso
-from messages.ledger import AttemptRow, BeamRow, CaseRow, EventRow, ReviewRow
+from messages.ledger import AttemptRow, BeamRow, CaseRow, EventRow, ReviewRow, SendingRow
 from messages.states import BeamState, CaseState
 
 _NOTICEABLE = 0.02
@@ -100,6 +101,7 @@ def show_document(
     around: Around = NOWHERE,
     *,
     reviews: Iterable[ReviewRow] = (),
+    sendings: Iterable[SendingRow] = (),
 ) -> dict[str, Any]:
     """``show``: the case with its attempts and history, and what was found out about it."""
     source = row.source
@@ -113,6 +115,7 @@ def show_document(
             {"at": iso(review.at), "state": str(review.state), "user": review.user, "reason": review.reason}
             for review in reviews
         ],
+        "sendings": sending_documents(sendings),
         "attempts": [
             {
                 "beam": attempt.beam,

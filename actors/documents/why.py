@@ -8,9 +8,10 @@ from pathlib import Path
 
 from actors.documents.around import NOWHERE, Around
 from actors.documents.line import UNDER_WAY
+from actors.documents.sending import sending_words
 from actors.documents.status import halt_words
 from actors.documents.waits import clock, ordinal, spoken_wait, until
-from messages.ledger import AttemptRow, BeamRow, CaseRow
+from messages.ledger import AttemptRow, BeamRow, CaseRow, SendingRow
 from messages.states import OPEN_ATTEMPTS, AttemptState, BeamState, CaseState
 
 _WAITING = (BeamState.PENDING, BeamState.INTERPRETED, BeamState.STAGED)
@@ -35,10 +36,13 @@ def why(
     halted: str = "",
     around: Around = NOWHERE,
     attempts: Iterable[AttemptRow] = (),
+    sendings: Iterable[SendingRow] = (),
 ) -> str:
     """One sentence. ``running``: whether a daemon runs; ``halted``: why no new work starts at all, if so; ``attempts``:
-    of the case, for how often its beams were tried."""
+    of the case, for how often its beams were tried; ``sendings``: where its result is sent."""
     said = _Sentence(row, results, halted, around, tuple(attempts)).said()
+    if row.state is CaseState.DONE and (sent := sending_words(sendings)):
+        said = f"{said.removesuffix('.')}; {sent}."
     moves = row.state in (CaseState.INCOMING, CaseState.QUEUED, CaseState.RUNNING, CaseState.INCOMPLETE)
     if moves and not running:
         return f"No daemon is running, so nothing goes on (mqi-actors start); when one last ran: {said}"

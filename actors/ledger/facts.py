@@ -10,6 +10,7 @@ from pathlib import Path
 from actors.ledger import queries as q
 from actors.ledger.backups import last_scheduled
 from actors.ledger.codec import list_json, time_text
+from actors.ledger.sendings import sending_counts
 from messages.metrics import LedgerFacts, StateLeft
 from messages.states import OPEN_CASES
 
@@ -54,6 +55,7 @@ def read_facts(database: sqlite3.Connection, backups: Path, known: Known) -> Led
         pushes_told=int(told or 0),
         backup=last_scheduled(backups),
         more=upto < last,
+        sendings=sending_counts(database),
     )
 
 

@@ -59,6 +59,7 @@ CATALOGUE: tuple[Measure, ...] = (
     _of("mqi_transfers", "counter", "Verified moves of files.", "host", "direction"),
     _of("mqi_transfer_bytes", "counter", "Bytes of verified moves of files.", "host", "direction"),
     _of("mqi_transfer_seconds", "counter", "Time that verified moves of files took.", "host", "direction"),
+    _of("mqi_sendings", "gauge", "Results at a node, or on their way to it, by state.", "node", "state"),
     # -- GPUs
     _of("mqi_gpu_state", "gauge", "1 for the state that the GPU is in.", *_GPU, "state"),
     _of("mqi_gpu_busy_seconds", "counter", "Time that the GPU was leased to beams; its rate is the busy share.", *_GPU),

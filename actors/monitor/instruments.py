@@ -137,6 +137,9 @@ class Instruments:
             meters.set("mqi_oldest_case_age_seconds", max(0.0, age), state)
         meters.set("mqi_ledger_events", facts.upto if facts else 0)
         meters.set("mqi_alarm_push_waiting", facts.pushes_waiting if facts else 0)
+        meters.clear("mqi_sendings")
+        for node, sending_state, number in facts.sendings if facts else ():
+            meters.set("mqi_sendings", number, node, sending_state)
         backup = facts.backup if facts else None
         meters.set("mqi_backup_timestamp_seconds", backup.timestamp() if backup else 0.0)
         meters.clear("mqi_alarms")

@@ -10,6 +10,7 @@ from actors.cli.doctor.finding import Finding
 from actors.cli.doctor.folders import check_disks, check_folders, check_ledger, check_roots
 from actors.cli.doctor.hosts import check_gpus, check_hosts
 from actors.cli.doctor.machine import check_calibrations, check_clock, check_engine
+from actors.cli.doctor.nodes import check_nodes
 from actors.cli.doctor.supervisors import check_supervisors
 from actors.errors import MqiError
 from actors.settings import Settings, SettingsError, load
@@ -26,6 +27,7 @@ CHECKS: tuple[Check, ...] = (
     check_calibrations,
     check_clock,
     check_alarms,
+    check_nodes,
     check_supervisors,
 )
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from actors.cli.views import show_view
+from actors.console.caseview import offers
+from actors.documents import show_document, why
 from actors.documents.sending import Standing, sending_documents, sending_words, why_not
 from messages.ledger import SendingRow, SendingState
-from messages.states import ReviewState
+from messages.states import CaseState, ReviewState
+from tests.unit.cli.test_cli_documents import case as a_case
 
 GOOD = Standing("accepted", uncommissioned=False, partial=False, gray=True, phantom=False)
 APPROVED = replace(GOOD, review=ReviewState.APPROVED)
@@ -82,3 +87,22 @@ def test_where_it_is_in_words_and_as_a_document(state: SendingState, tries: int,
     (document,) = sending_documents((row,))
     assert (document["node"], document["state"], document["ordered_by"]) == ("pacs", str(state), None)
     assert document["answers"] == [{"file": "sum.dcm"}]
+
+
+def test_why_and_show_say_where_it_is() -> None:
+    done = a_case(CaseState.DONE)
+    kept = SendingRow("c", "pacs", SendingState.COMMITTED, "send-1", "physicist", 1, "A keeps all", "", AT, AT, AT)
+    sentence = why(done, running=True, results=Path("/r"), sendings=(kept,))
+    assert sentence.endswith("; sent to pacs, which keeps it.")
+    assert "sent" not in why(a_case(CaseState.FAILED), running=True, results=Path("/r"), sendings=(kept,))
+    document = show_document(done, (), (), AT, sendings=(kept,))
+    assert document["sendings"][0]["ordered_by"] == "physicist"
+    assert "committed at pacs, ordered by physicist  A keeps all" in show_view(document).splitlines()
+
+
+def test_the_page_offers_to_send_what_may_go() -> None:
+    case = {"state": "done", "review": "reviewed", "superseded_by": None}
+    assert "send" in offers(case, sends=True)
+    assert "send" not in offers(case)
+    for change in ({"review": "rejected"}, {"review": None}, {"superseded_by": "c-2"}):
+        assert "send" not in offers({**case, **change}, sends=True)
