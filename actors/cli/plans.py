@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,8 @@ from actors.cli.commands import say
 from actors.cli.failures import CommandError, ExitCode
 from actors.cli.site import Site
 from actors.cli.views import table
-from actors.documents.course import Course, course_document, course_from
+from actors.documents.course import course_document, course_from
+from actors.documents.told_course import told_of
 
 
 def plan(conf: Path | None, name: str, *, as_json: bool) -> None:
@@ -27,20 +27,8 @@ def plan(conf: Path | None, name: str, *, as_json: bool) -> None:
         uid = site.case(name).plan_uid
         rows = site.reader.course(uid)
     course = course_from(rows)
-    document = course_document(uid, course, _told(course))
+    document = course_document(uid, course, told_of(course))
     say(document, plan_view(document), as_json=as_json)
-
-
-def _told(course: Course) -> object:
-    """What the latest report tells of the course."""
-    for row in reversed(course.counted):
-        try:
-            told = json.loads((Path(row.path) / "report" / "report.json").read_bytes())
-        except (OSError, ValueError):
-            continue
-        if isinstance(told, dict) and told.get("course"):
-            return told["course"]
-    return None
 
 
 def plan_view(plan: dict[str, Any]) -> str:

@@ -17,6 +17,8 @@ from actors.console.looking import cleaned
 from actors.console.server import peer_in
 from actors.console.streams import as_json, stream
 from actors.documents import case_document, halting, health_document, show_document, status_document, why
+from actors.documents.course import course_document, course_from
+from actors.documents.told_course import told_of
 from actors.errors import MqiError
 from messages.faults import Fault
 from messages.ledger import CaseRow
@@ -86,7 +88,29 @@ class Answers:
         def read(reader: LedgerReader) -> dict[str, Any]:
             row = case_named(reader, request.path_params["case"])
             now = datetime.now().astimezone()
-            return show_document(row, reader.attempts(row.case), reader.events(row.case), now, around)
+            return show_document(
+                row,
+                reader.attempts(row.case),
+                reader.events(row.case),
+                now,
+                around,
+                reviews=reader.reviews(row.case),
+                sendings=reader.sendings(row.case),
+            )
+
+        return answer_to(request, self._door, await self._door.books.ask(read))
+
+    async def plan(self, request: Request) -> Response:
+        """``plan``: the sessions of a plan, and what of them counts."""
+        uid = request.path_params["plan"]
+
+        def read(reader: LedgerReader) -> dict[str, Any]:
+            course = course_from(reader.course(uid))
+            if not course.sessions:
+                raise NotFoundError(
+                    f'No case was delivered by a plan "{uid[:80]}".', "A case names its plan.", "no-plan"
+                )
+            return course_document(uid, course, told_of(course))
 
         return answer_to(request, self._door, await self._door.books.ask(read))
 
@@ -127,6 +151,7 @@ def why_document(door: Door, reader: LedgerReader, name: str) -> dict[str, Any]:
         halted=halting([(alarm.id, alarm.text) for alarm in heard.report.alarms] if heard else [], row.case),
         around=door.hub.around,
         attempts=reader.attempts(row.case),
+        sendings=reader.sendings(row.case),
     )
     return {"case": row.case, "state": str(row.state), "why": said}
 

@@ -113,6 +113,10 @@ async def _body(request: Request) -> bytes:
     return body
 
 
+UNNAMED = "token at "
+"""Who asks over TCP with a token begins so; an address follows. It names no person."""
+
+
 def user_of(request: Request) -> str:
     """Who asks, as the connection tells."""
     user: str = request.scope.get("state", {}).get("user", "")

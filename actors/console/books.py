@@ -10,7 +10,23 @@ from threading import BoundedSemaphore
 from typing import Protocol, TypeVar
 
 from actors.console.asking import BusyError
-from messages.ledger import AlarmRow, AttemptRow, CaseRow, EventRow, GpuRow, HaltRow, HostRow, PastRuns
+from messages.ledger import (
+    AlarmRow,
+    AttemptRow,
+    CaseRow,
+    EventRow,
+    FigureRow,
+    Followed,
+    FractionRow,
+    GantryRow,
+    GpuRow,
+    HaltRow,
+    HostRow,
+    PastRuns,
+    ReportRow,
+    ReviewRow,
+    SendingRow,
+)
 from messages.states import CaseState
 
 T = TypeVar("T")
@@ -41,6 +57,12 @@ class LedgerReader(Protocol):
     def open_cases(self) -> tuple[CaseRow, ...]: ...
     def past_runs(self) -> PastRuns: ...
     def counts(self) -> Mapping[CaseState, int]: ...
+    def course(self, plan_uid: str) -> tuple[FractionRow, ...]: ...
+    def reviews(self, case: str) -> tuple[ReviewRow, ...]: ...
+    def sendings(self, case: str) -> tuple[SendingRow, ...]: ...
+    def report(self, case: str) -> ReportRow | None: ...
+    def followed(self, wanted: Followed) -> tuple[FigureRow, ...]: ...
+    def gantries(self) -> tuple[GantryRow, ...]: ...
 
 
 class Books:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from actors.settings import ReportSettings
 from messages.operators import OrderKind
-from messages.states import CaseState
+from messages.states import CaseState, ReviewState
 
 _BAR = 18.0
 """Half the height of the picture of a beam's layers, less its edge; a layer at the site's action level fills it."""
@@ -26,6 +26,12 @@ _OFFERS: Mapping[str, tuple[OrderKind, ...]] = {
     CaseState.CANCELLED: (OrderKind.RETRY,),
     CaseState.DONE: (),
 }
+_OF_RESULTS: Mapping[str | None, tuple[OrderKind, ...]] = {
+    ReviewState.COMPUTED: (OrderKind.REVIEW, OrderKind.REJECT),
+    ReviewState.REVIEWED: (OrderKind.REVIEW, OrderKind.APPROVE, OrderKind.REJECT),
+    ReviewState.APPROVED: (OrderKind.REJECT,),
+}
+"""By how the review of a result stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +75,17 @@ class DosePicture:
     """Empty: all beams."""
 
 
-def offers(case: Mapping[str, Any]) -> tuple[str, ...]:
-    """Orders that make sense for the case as it is; the others can still be given by command."""
-    return tuple(map(str, _OFFERS.get(case["state"], ())))
+def offers(case: Mapping[str, Any], *, sends: bool = False) -> tuple[str, ...]:
+    """Orders that make sense for the case as it is; the others can still be given by command. ``sends``: the site has
+    nodes to which results go."""
+    found = (*_OFFERS.get(case["state"], ()), *_OF_RESULTS.get(case.get("review"), ()))
+    if case.get("review") is not None and not case.get("superseded_by"):
+        found = (*found, OrderKind.RECALCULATE)
+    elif case.get("superseded_by"):
+        found = tuple(kind for kind in found if kind is not OrderKind.APPROVE)
+    if sends and case.get("review") not in (None, ReviewState.REJECTED) and not case.get("superseded_by"):
+        found = (*found, OrderKind.SEND)
+    return tuple(map(str, found))
 
 
 def figures(case: Mapping[str, Any], levels: ReportSettings) -> tuple[BeamFigure, ...]:

@@ -12,6 +12,7 @@ from actors.console.door import Door
 from actors.console.operations import Operation, Parameter, openapi
 from actors.console.schemas import SCHEMAS, named
 from actors.console.steering import Steering
+from actors.console.trend import MOST_WEEKS, Trend
 from actors.console.vitals import Vitals
 from messages.states import CaseState
 
@@ -25,10 +26,16 @@ _LIST = (
     Parameter("offset", "Beginning with this one.", schema=_WHOLE),
 )
 
+_TREND = (
+    Parameter("gantry", "Of which; without it, the first by name."),
+    Parameter("weeks", "How far back; 8 without it.", schema={**_WHOLE, "minimum": 1, "maximum": MOST_WEEKS}),
+    Parameter("band", "Lowest energy of a band of layers (MeV); without it, beams as wholes.", schema=_WHOLE),
+)
+
 
 def operations(door: Door) -> tuple[Operation, ...]:
     """All of them, with what answers them."""
-    answers, steering, vitals = Answers(door), Steering(door), Vitals(door)
+    answers, steering, vitals, trend = Answers(door), Steering(door), Vitals(door), Trend(door)
     found: list[Operation] = []
 
     async def description(request: Request) -> Response:
@@ -92,6 +99,26 @@ def operations(door: Door) -> tuple[Operation, ...]:
             (_CASE, _BEAM, Parameter("offset", "From this byte on; without it, the end.", schema=_WHOLE)),
             answer=named("Log"),
             refusals=(400, 404, 503),
+        ),
+        Operation(
+            "GET",
+            "/api/trend",
+            "trend",
+            trend.answer,
+            "What the reports of the last weeks found, of one gantry: values, levels, control limits.",
+            _TREND,
+            answer=named("Trend"),
+            refusals=(400, 503),
+        ),
+        Operation(
+            "GET",
+            "/api/plans/{plan}",
+            "plan",
+            answers.plan,
+            "The sessions that delivered a plan, which of them count, and the dose of them together.",
+            (Parameter("plan", "SOP Instance UID of the plan.", "path"),),
+            answer=named("Plan"),
+            refusals=(404, 503),
         ),
         Operation(
             "GET",

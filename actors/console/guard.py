@@ -12,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from actors.console.access import Access, Asked, Denied
-from actors.console.asking import refusal
+from actors.console.asking import UNNAMED, refusal
 from actors.console.peers import Peer, tcp_uid, user_name
 from actors.console.server import peer_in
 from messages.faults import Fault
@@ -76,7 +76,7 @@ class Guard:
         assert self._access is not None
         uid = tcp_uid(peer)
         address = peer.address[0] if peer.address else "an unknown address"
-        scope["state"]["user"] = user_name(uid) if uid is not None else f"token at {address}"
+        scope["state"]["user"] = user_name(uid) if uid is not None else f"{UNNAMED}{address}"
         if self._access.needs_token or uid in (0, os.getuid()):
             return None
         who = f"user {user_name(uid)}" if uid is not None else "an unknown user"

@@ -22,8 +22,10 @@ from actors.console.books import LedgerReader
 from actors.console.door import Door
 from actors.console.looking import Sight, cleaned
 from actors.console.press import ASSETS, Overview, asset_bytes, render, sections
+from actors.console.reports import report_document, served
 from actors.console.streams import stream
 from actors.console.timeline import timeline
+from actors.console.trend import Trend, trend_values
 from actors.console.words import LANGUAGES, Words, chosen_language, words_in
 from actors.documents import case_document, show_document
 from actors.errors import MqiError
@@ -32,6 +34,8 @@ from messages.ledger import CaseRow
 ROWS = 50
 PICTURE_S = 65.0
 _KEPT = 24
+ASKED = ("state", "search", "offset", "gantry", "weeks", "band")
+"""Of a page's address: what its links take along."""
 _TONGUE = "mqi_lang"
 _YEAR_S = 365 * 86400
 
@@ -45,6 +49,8 @@ def page_routes(door: Door, access: Access | None) -> list[BaseRoute]:
         Route("/", guarded(pages.home, clean)),
         Route("/cases/{case}", guarded(pages.case, clean)),
         Route("/cases/{case}/dose/{name}.png", guarded(pages.dose, clean)),
+        Route("/cases/{case}/report/{name}", guarded(pages.report, clean)),
+        Route("/trend", guarded(pages.trend, clean)),
         Route("/live", guarded(pages.live, clean)),
         Route("/assets/{version}/{name}", guarded(pages.asset, clean)),
         Route("/login", guarded(pages.login, clean), methods=["GET"]),
@@ -57,6 +63,7 @@ class Pages:
 
     def __init__(self, door: Door, access: Access) -> None:
         self._door, self._access = door, access
+        self._trend, self._results = Trend(door), door.settings.results.dir
         self._kept: dict[tuple[str, ...], tuple[int, asyncio.Future[str]]] = {}
         self._sections: dict[str, tuple[int, dict[str, str]]] = {}
 
@@ -105,6 +112,17 @@ class Pages:
             raise NotFoundError("There is no such dose.", kind="no-dose")
         path = await within(PICTURE_S, self._door.draw(case["case"], f"{name}.dcm", published), shared=True)
         return FileResponse(path, media_type="image/png", headers={"cache-control": "private, max-age=300"})
+
+    async def report(self, request: Request) -> Response:
+        """The physicist's report as it was made, for a browser or for paper."""
+        name = request.path_params["name"]
+        return await self._door.books.ask(
+            lambda reader: served(reader, self._results, request.path_params["case"], name)
+        )
+
+    async def trend(self, request: Request) -> Response:
+        """What the reports of the last weeks found, of one gantry."""
+        return await self._page(request, "trend.html", partial(self._trend.page, request), trend_values)
 
     async def live(self, request: Request) -> Response:
         """What changes, as pieces of the page."""
@@ -192,7 +210,7 @@ class Pages:
         return await run_in_threadpool(render, template, words, more)
 
     def _frame(self, request: Request, words: Words) -> dict[str, Any]:
-        asked = {key: value for key, value in request.query_params.items() if key in ("state", "search", "offset")}
+        asked = {key: value for key, value in request.query_params.items() if key in ASKED}
 
         def query(**changes: object) -> str:
             merged = {**asked, **{key: str(value) for key, value in changes.items()}}
@@ -225,9 +243,11 @@ class Pages:
         said = why_document(self._door, reader, name)
         row: CaseRow = case_named(reader, said["case"])
         now, events = datetime.now().astimezone(), reader.events(row.case)
-        document = show_document(row, reader.attempts(row.case), events, now, self._door.hub.around)
+        document = show_document(
+            row, reader.attempts(row.case), events, now, self._door.hub.around, reviews=reader.reviews(row.case)
+        )
         moves = [{"at": one.at.isoformat(), "what": one.what} for one in events]
-        return {**document, "why": said["why"], "moves": moves}
+        return {**document, "why": said["why"], "moves": moves, "report": report_document(reader, row.case)}
 
     def _case_values(self, case: dict[str, Any]) -> Mapping[str, Any]:
         return {
@@ -235,7 +255,7 @@ class Pages:
             "subject": case["case"],
             "case": case,
             "sentence": case["why"],
-            "offers": caseview.offers(case),
+            "offers": caseview.offers(case, sends=bool(self._door.settings.send)),
             "line": timeline(case["beams"], case["moves"], datetime.now().astimezone()),
             "figures": caseview.figures(case, self._door.settings.report),
             "sentences": caseview.sentences(case),

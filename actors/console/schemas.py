@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from messages.ledger import SendingState
 from messages.operators import OrderKind
-from messages.states import AttemptState, BeamState, CaseState
+from messages.states import AttemptState, BeamState, CaseState, ReviewState
 
 Schema = Mapping[str, Any]
 
@@ -35,7 +36,9 @@ def named(schema: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{schema}"}
 
 
-def one_of(words: type[CaseState] | type[BeamState] | type[AttemptState]) -> dict[str, Any]:
+def one_of(
+    words: type[CaseState] | type[BeamState] | type[AttemptState] | type[ReviewState] | type[SendingState],
+) -> dict[str, Any]:
     return {"type": "string", "enum": [str(word) for word in words]}
 
 
@@ -52,6 +55,8 @@ _CASE = {
     "eta_bound": TIME,
     "partial": FLAG,
     "verdict": MAYBE_TEXT,
+    "review": MAYBE_TEXT,
+    "superseded_by": MAYBE_TEXT,
     "beams": listed(named("Beam")),
 }
 _GPU = {"index": WHOLE, "uuid": TEXT, "state": TEXT, "reason": TEXT, "beam": TEXT}
@@ -103,20 +108,108 @@ SCHEMAS: Mapping[str, Schema] = {
             "evidence": TEXT,
         }
     ),
+    "Review": made({"at": TIME, "state": one_of(ReviewState), "user": TEXT, "reason": TEXT}),
+    "Sending": made(
+        {
+            "node": TEXT,
+            "state": one_of(SendingState),
+            "reason": TEXT,
+            "ordered_by": MAYBE_TEXT,
+            "tries": WHOLE,
+            "since": TIME,
+            "at": TIME,
+            "answers": ANY,
+        }
+    ),
     "Event": made({"at": TIME, "what": TEXT, "detail": TEXT}),
     "WholeCase": made(
         {
             **_CASE,
             "attempts": listed(named("Attempt")),
             "events": listed(named("Event")),
+            "reviews": listed(named("Review")),
+            "sendings": listed(named("Sending")),
+            "supersedes": MAYBE_TEXT,
+            "recalculation": ANY,
             "result": ANY,
             "interpretation": ANY,
         },
         {"path": TEXT, "plan_uid": TEXT},
     ),
     "Cases": made({"total": WHOLE, "offset": WHOLE, "cases": listed(named("Case"))}),
+    "Plan": made(
+        {
+            "plan_uid": TEXT,
+            "planned_fractions": {"type": ["integer", "null"]},
+            "whole": WHOLE,
+            "partial": WHOLE,
+            "not_counted": WHOLE,
+            "statement": TEXT,
+            "rule": TEXT,
+            "sessions": listed(
+                made(
+                    {
+                        "number": WHOLE,
+                        "case": TEXT,
+                        "state": one_of(CaseState),
+                        "partial": FLAG,
+                        "verdict": MAYBE_TEXT,
+                        "report": MAYBE_TEXT,
+                        "review": MAYBE_TEXT,
+                        "reviewer": MAYBE_TEXT,
+                        "counts": FLAG,
+                        "why_not": TEXT,
+                        "delivered_mu": AMOUNT,
+                        "planned_mu": AMOUNT,
+                        "versions": listed(made({"case": TEXT, "state": one_of(CaseState), "partial": FLAG})),
+                    }
+                )
+            ),
+            "beams": listed(made({"number": WHOLE, "name": TEXT, "delivered_mu": AMOUNT, "planned_mu": AMOUNT})),
+            "dose": {"type": ["object", "null"]},
+        }
+    ),
     "Why": made({"case": TEXT, "state": TEXT, "why": TEXT}),
     "Log": made({"text": TEXT, "offset": WHOLE, "size": WHOLE, "attempt": WHOLE, "growing": FLAG}),
+    "Trend": made(
+        {
+            "gantry": TEXT,
+            "weeks": WHOLE,
+            "band": WHOLE,
+            "since": TIME,
+            "until": TIME,
+            "cut": FLAG,
+            "gantries": listed(made({"gantry": TEXT, "bands": listed(WHOLE), "cases": WHOLE, "latest": TIME})),
+            "charts": listed(named("Chart")),
+        }
+    ),
+    "Chart": made(
+        {
+            "figure": TEXT,
+            "unit": TEXT,
+            "tolerance": listed(MAYBE_AMOUNT),
+            "action": listed(MAYBE_AMOUNT),
+            "limits": {
+                "type": ["object", "null"],
+                "properties": dict.fromkeys(("centre", "lower", "upper", "mean_range", "range_upper"), AMOUNT),
+            },
+            "points": listed(
+                made(
+                    {
+                        "at": TIME,
+                        "case": TEXT,
+                        "beam": {"type": ["integer", "null"]},
+                        "energy_mev": MAYBE_AMOUNT,
+                        "value": AMOUNT,
+                        "moving_range": MAYBE_AMOUNT,
+                        "level": {"type": "string", "enum": ["within", "tolerance", "action"]},
+                        "outside": FLAG,
+                        "jumped": FLAG,
+                    }
+                )
+            ),
+        }
+    ),
     "Status": made(
         {**_STATUS, "actors": listed(made({"id": TEXT, "phase": TEXT, "restarts": WHOLE, "last_cause": TEXT}))},
         {"disks": listed(ANY), "machine": ANY},
@@ -134,7 +227,12 @@ SCHEMAS: Mapping[str, Schema] = {
     ),
     "Order": made(
         {"kind": {"type": "string", "enum": sorted(map(str, OrderKind))}},
-        {"subject": TEXT, "argument": TEXT, "order": {"type": "string", "pattern": "^[a-z]+-[0-9a-f]{12,32}$"}},
+        {
+            "subject": TEXT,
+            "argument": TEXT,
+            "order": {"type": "string", "pattern": "^[a-z]+-[0-9a-f]{12,32}$"},
+            "person": {"type": "string", "maxLength": 80},
+        },
     ),
     "OrderTaken": made({"order": TEXT, "kind": TEXT, "subject": TEXT, "argument": TEXT}),
     "Folder": made({"path": TEXT}, {"partial": FLAG}),

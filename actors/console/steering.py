@@ -10,10 +10,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from actors.console.api import answer_to
-from actors.console.asking import NotFoundError, json_body, user_of, within
+from actors.console.asking import UNNAMED, NotFoundError, json_body, user_of, within
 from actors.console.books import LedgerReader
 from actors.console.door import Door
-from actors.documents.orders import OF_CASES, OF_PLACES, check_order, place_of
+from actors.documents.orders import OF_CASES, OF_PLACES, OF_RESULTS, check_order, place_of
 from actors.errors import MqiError
 from messages.faults import Fault
 
@@ -21,6 +21,7 @@ RELOAD_S = 15.0
 SUBMIT_S = 60.0
 ORDER_S = 15.0
 _LONGEST = 4096
+_LONGEST_NAME = 80
 
 
 class Steering:
@@ -33,9 +34,9 @@ class Steering:
         """Answered when the order is on the disk; what came of it is in the case's history."""
         body = await json_body(request)
         kind, subject, argument = order_in(body)
-        name = id_in(body, kind)
+        name, user = id_in(body, kind), person_in(body, kind, user_of(request))
         await self._door.books.ask(lambda reader: self._refuse_nobody(reader, kind, subject))
-        written = await within(ORDER_S, self._door.order(kind, subject, argument, user_of(request), name))
+        written = await within(ORDER_S, self._door.order(kind, subject, argument, user, name))
         placed = {"order": written.request_id, "kind": kind, "subject": subject, "argument": argument}
         return answer_to(request, self._door, placed)
 
@@ -85,6 +86,22 @@ def id_in(body: dict[str, Any], kind: str) -> str:
             Fault(f'The id of this order must be "{kind}-" and 12 to 32 digits 0-9a-f.', kind="order-malformed")
         )
     return str(name)
+
+
+def person_in(body: dict[str, Any], kind: str, user: str) -> str:
+    """Who gives the order. Several people may use one account or token: who answers for a result says his name.
+
+    user: as the connection tells. Raises MqiError where a result is judged and nobody is named.
+    """
+    person = body.get("person", "")
+    if not (isinstance(person, str) and len(person) <= _LONGEST_NAME and person.isprintable()):
+        raise MqiError(Fault(f"person must be a name of at most {_LONGEST_NAME} characters.", kind="order-malformed"))
+    person = " ".join(person.split())
+    if kind in OF_RESULTS and not person and user.startswith(UNNAMED):
+        raise MqiError(
+            Fault("This order needs the name of a person.", remedy="Give it as person.", kind="order-nobody")
+        )
+    return f"{person} ({user})" if person else user
 
 
 def _is_path(text: str) -> bool:

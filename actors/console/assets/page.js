@@ -50,7 +50,7 @@
   // -- asking for this page again: only the parts that are not pushed
 
   let asking = null, again = false, lastAsked = 0;
-  const PARTS = ["list", "case", "beams", "timeline", "delivered", "dose", "attempts", "history"];
+  const PARTS = ["list", "case", "report", "beams", "timeline", "delivered", "dose", "attempts", "history"];
 
   function refresh(everything = false) {
     if (asking) { again = true; return; }
@@ -144,6 +144,8 @@
 
   const ask = $("#ask");
   let ordering = null;
+  // who gives one of these answers for it by name; some need a reason
+  const judges = new Set(["review", "approve", "reject", "recalculate"]);
 
   function propose(button) {
     ordering = { kind: button.dataset.order, subject: button.dataset.subject, argument: "", title: button.dataset.title };
@@ -151,6 +153,10 @@
     $("#ask-what").textContent = button.dataset.what;
     $("#ask-number").hidden = ordering.kind !== "priority";
     $("#ask-value").value = button.dataset.argument || "0";
+    $("#ask-judge").hidden = !judges.has(ordering.kind);
+    $("#ask-person").required = judges.has(ordering.kind);
+    $("#ask-reason").required = ordering.kind === "reject" || ordering.kind === "recalculate";
+    $("#ask-reason").value = "";
     ask.returnValue = "no";
     ask.showModal();
   }
@@ -159,6 +165,10 @@
     if (ask.returnValue !== "yes" || !ordering) return;
     const { title, ...order } = ordering;
     if (order.kind === "priority") order.argument = $("#ask-value").value;
+    if (judges.has(order.kind)) {
+      order.argument = $("#ask-reason").value.trim();
+      order.person = $("#ask-person").value.trim();
+    }
     ordering = null;
     try {
       const answer = await fetch("/api/orders", {

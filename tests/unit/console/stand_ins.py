@@ -29,16 +29,23 @@ from messages.ledger import (
     BeamRow,
     CaseRow,
     EventRow,
+    FigureRow,
+    Followed,
+    FractionRow,
+    GantryRow,
     GpuRow,
     HaltRow,
     HostRow,
     OrdersReport,
     PastRuns,
+    ReportRow,
+    ReviewRow,
+    SendingRow,
     Written,
 )
 from messages.metrics import MetricsReport
 from messages.operators import Alarm, DiskHealth, HealthReport, MachineHealth, SettingsReloaded
-from messages.states import AttemptState, BeamState, CaseState
+from messages.states import AttemptState, BeamState, CaseState, ReviewState
 
 NOW = datetime(2026, 3, 2, 10, 30, tzinfo=UTC)
 CASE = "20260302-093015-2c87b654"
@@ -101,6 +108,26 @@ def attempt(number: int = 1, state: AttemptState = AttemptState.RUNNING, **chang
     return replace(row, **changes)
 
 
+def fraction(case: str = CASE, state: CaseState = CaseState.DONE, **changes: Any) -> FractionRow:
+    row = FractionRow(
+        case=case,
+        state=state,
+        partial=False,
+        supersedes="",
+        review=ReviewState.COMPUTED,
+        reviewer="",
+        review_reason="",
+        verdict="accepted",
+        report="pass",
+        path="/nowhere",
+        result_sha256="",
+        treatment=True,
+        planned_fractions=30,
+        amounts="[]",
+    )
+    return replace(row, **changes)
+
+
 class PaperLedger:
     """Answers as the ledger's reader does, from what a test wrote on it."""
 
@@ -111,6 +138,12 @@ class PaperLedger:
         self.standing: tuple[AlarmRow, ...] = ()
         self.fault: Exception | None = None
         self.reads = 0
+        self.fractions: tuple[FractionRow, ...] = ()
+        self.reviewed: tuple[ReviewRow, ...] = ()
+        self.reports: dict[str, ReportRow] = {}
+        self.followed_rows: tuple[FigureRow, ...] = ()
+        self.gantry_rows: tuple[GantryRow, ...] = ()
+        self.wanted: Followed | None = None
 
     def happened(self, what: str, name: str = CASE, at: datetime = NOW, detail: str = "") -> None:
         self.history.append(EventRow(len(self.history) + 1, at, name, what, detail))
@@ -177,6 +210,27 @@ class PaperLedger:
 
     def past_runs(self) -> PastRuns:
         return PastRuns((), (), ())
+
+    def sendings(self, case: str) -> tuple[SendingRow, ...]:
+        return ()
+
+    def course(self, plan_uid: str) -> tuple[FractionRow, ...]:
+        self._read()
+        return self.fractions if plan_uid == "1.2.3" else ()
+
+    def reviews(self, case: str) -> tuple[ReviewRow, ...]:
+        return tuple(row for row in self.reviewed if row.case == case)
+
+    def report(self, case: str) -> ReportRow | None:
+        return self.reports.get(case)
+
+    def followed(self, wanted: Followed) -> tuple[FigureRow, ...]:
+        self.wanted = wanted
+        return tuple(row for row in self.followed_rows if row.gantry == wanted.gantry)
+
+    def gantries(self) -> tuple[GantryRow, ...]:
+        self._read()
+        return self.gantry_rows
 
     def counts(self) -> Mapping[CaseState, int]:
         return {state: sum(row.state is state for row in self.rows.values()) for state in CaseState}

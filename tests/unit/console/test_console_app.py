@@ -38,6 +38,7 @@ from tests.unit.console.stand_ins import (
     ask,
     attempt,
     case,
+    fraction,
     health,
 )
 
@@ -393,7 +394,7 @@ def test_every_route_is_described_and_nothing_else(inside: Inside) -> None:
     door = inside.door()
     known = {(one.path.replace(":int}", "}"), one.method.lower()) for one in operations(door)}
     app: Any = make_app(door, Access(names=frozenset(), token="", secret=SECRET))
-    pages = ("/", "/cases/", "/live", "/assets/", "/login")
+    pages = ("/", "/cases/", "/trend", "/live", "/assets/", "/login")
     served = {
         (route.path.replace(":int}", "}"), method.lower())
         for route in app._app.routes
@@ -408,12 +409,14 @@ def test_answers_are_what_the_description_says(inside: Inside, tmp_path: Path) -
     (tmp_path / "engine.log").write_text("x")
     inside.ledger.tries = (attempt(run_dir=str(tmp_path)),)
     inside.ledger.happened("beam 3: staged → running")
+    inside.ledger.fractions = (fraction(),)
     inside.look()
     description = ask(inside, "GET", "/openapi.json").json()
     asked: dict[str, tuple[str, dict[str, Any]]] = {
         "/api/cases/{case}": (f"/api/cases/{CASE}", {}),
         "/api/cases/{case}/why": (f"/api/cases/{CASE}/why", {}),
         "/api/cases/{case}/log/{beam}": (f"/api/cases/{CASE}/log/3", {}),
+        "/api/plans/{plan}": ("/api/plans/1.2.3", {}),
         "/api/orders": ("/api/orders", {"json": {"kind": "hold", "subject": CASE}}),
         "/api/submit": ("/api/submit", {"json": {"path": "/a"}}),
     }
