@@ -32,7 +32,7 @@ class Outcome:
     cases: tuple[tuple[str, str, str], ...]
     """Name, state and reason."""
     files: tuple[tuple[str, str], ...]
-    """Published file and its SHA-256; of a manifest, without what may differ."""
+    """Published file and its SHA-256; of a manifest, without what may differ; of a report, which tells times, none."""
 
 
 def outcome(site: CrashSite) -> Outcome:
@@ -47,6 +47,8 @@ def outcome(site: CrashSite) -> Outcome:
 
 
 def _content(path: Path) -> bytes:
+    if path.parent.name == "report":
+        return b""
     if path.name != "manifest.json":
         return path.read_bytes()
     manifest: dict[str, Any] = json.loads(path.read_bytes())
@@ -85,6 +87,8 @@ def _ledger(site: CrashSite) -> Iterator[str]:
     attempts = [attempt for row in reader.cases() for attempt in reader.attempts(row.case)]
     if still := [attempt.key for attempt in attempts if attempt.state in OPEN_ATTEMPTS]:
         yield f"attempts are left open: {still}"
+    if unmade := [f"{report.case}: {report.reason}" for report in reader.reports() if report.state == "failed"]:
+        yield f"reports were not made: {unmade}"
     if leased := [f"{gpu.host}/{gpu.index}" for gpu in reader.gpus() if gpu.beam]:
         yield f"GPUs are left leased: {leased}"
     if len(reader.alarms()) != site.workload.alarmed:

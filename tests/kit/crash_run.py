@@ -116,7 +116,14 @@ def _over(site: CrashSite, daemon: Daemon) -> bool:
     assert len(others) <= work.alarmed, f"cases that ended otherwise: {others}\n{daemon.output()[-4000:]}"
     over = [row for row in rows.values() if row.state is wanted and row.cleaned]
     backed_up = list((site.site.state / "backups").glob("ledger-20*.sqlite"))
-    return len(over) == len(work.beams) and bool(backed_up) and (not work.alarmed or bool(others and site.told()))
+    told = not work.alarmed or bool(others and site.told())
+    return len(over) == len(work.beams) and bool(backed_up) and told and (not work.reported or _reported(site))
+
+
+def _reported(site: CrashSite) -> bool:
+    """Nothing is due any more."""
+    reports = Reader(site.site.ledger).reports()
+    return len(reports) == len(site.workload.beams) and all(report.state != "due" for report in reports)
 
 
 @contextmanager

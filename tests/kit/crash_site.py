@@ -79,6 +79,8 @@ class Workload:
     """There is one case more, which fails, and a command that tells of alarms."""
     old: bool = False
     """There is a ledger of the first release, with more backups than are kept."""
+    reported: bool = False
+    """Each case gets the physicist's report."""
 
     @property
     def host(self) -> str:
@@ -187,7 +189,9 @@ def _made(folder: Path, stock: Stock, workload: Workload, door: Loopback | None 
     if workload.alarmed:
         command = f"""["sh", "-c", 'cat >>"$1"; echo >>"$1"', "tell", "{folder / "told"}"]"""
         more += f"[alarms]\ncommand = {command}\ngroup_s = 0\n"
-    site = make_site(folder, gpus=2, profile=engine, door=door, interval_s=0.2, quiet_s=0.1, more=more)
+    site = make_site(
+        folder, gpus=2, profile=engine, door=door, interval_s=0.2, quiet_s=0.1, more=more, reports=workload.reported
+    )
     for beams in (*workload.beams, *([0] if workload.alarmed else [])):
         shutil.copytree(stock.case(beams), site.incoming / f"p{beams}")
     if workload.cancelled:

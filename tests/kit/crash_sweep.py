@@ -33,6 +33,7 @@ WORKLOADS = (
     Workload("local, claimed only", beams=(1,), first=Blow("launch.start:before"), claimed=True),
     Workload("local, alarms told", beams=(1,), alarmed=True),
     Workload("local, old ledger", old=True),
+    Workload("local, reported", beams=(1,), reported=True),
     QUEUED,
     Workload("slurm, cancelled unlaunched", slurm=True, beams=(1,), first=Blow("launch.start:before"), cancelled=True),
 )
