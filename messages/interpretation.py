@@ -84,7 +84,7 @@ class LayerDeviation:
     max_mm: float
     """Distance of beam-on samples to the planned segment (line) or nearest spot (spot)."""
     missing: int
-    """Planned segments (line) or spots (spot) that nothing was delivered to."""
+    """Planned segments (line) or spots (spot) that got less than a quarter of their MU."""
     worst_stretch_mu: float = 0.0
     """Largest difference of delivered to planned MU of one segment (line) or spot (spot)."""
     shift_x_mm: float = 0.0

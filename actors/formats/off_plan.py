@@ -13,6 +13,16 @@ _SLACK = 0.25
 # A neighbouring stretch takes a sample only when it is clearly nearer than the one under way.
 _CLEARLY_MM = 0.25
 
+# Samples at a segment's ends are told from its neighbours' by the monitor alone, so that one that the beam skipped can
+# have some: a stretch with less than this share of its meterset was not delivered.
+_UNDELIVERED = 0.25
+
+
+def undelivered(path: PlannedPath, mu: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """(m,) planned stretches that were not delivered; mu: (m,) what each got."""
+    missed: NDArray[np.bool_] = mu < _UNDELIVERED * path.mu
+    return missed
+
 
 def distances_to_plan(
     path: PlannedPath, mode: ScanMode, share: NDArray[np.float64], points: NDArray[np.float64]

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.formats.delivered import DeliveredLayer
-from actors.formats.off_plan import distances_to_plan
+from actors.formats.off_plan import distances_to_plan, undelivered
 from actors.formats.plan import PlanLayer, ScanMode
 from actors.formats.planned_path import PlannedPath, progress_of, stretch_at
 from messages.interpretation import LayerDeviation
@@ -23,12 +23,13 @@ def deviation_of(
 ) -> LayerDeviation:
     """Deviation of one delivered layer; ``whole`` and ``rest`` as ``progress_of`` has them.
 
-    Distances as ``distances_to_plan`` has them. ``missing``: stretches with planned meterset that got no counts.
+    Distances as ``distances_to_plan`` has them; ``missing`` as ``undelivered`` does.
     """
     share = progress_of(delivered, planned.mu, whole=whole, rest=rest)
     under_way = stretch_at(path, share)
     distances, stretch = distances_to_plan(path, mode, share, delivered.positions_mm)
-    mu = np.bincount(stretch, weights=delivered.count, minlength=len(path)) * delivered.mu_per_count
+    counts = np.bincount(stretch, weights=delivered.count, minlength=len(path))
+    mu: NDArray[np.float64] = (counts * delivered.mu_per_count).astype(np.float64)
     reached = _reached(path, under_way, whole=whole, rest=rest)
     differences = np.abs(mu - path.mu)[reached]
     shift = _centroid_shift(path, delivered) if whole else np.zeros(2)
@@ -41,7 +42,7 @@ def deviation_of(
         mean_mm=_figure(distances.mean()),
         p95_mm=_figure(np.percentile(distances, 95)),
         max_mm=_figure(distances.max()),
-        missing=int((mu[reached] == 0).sum()),
+        missing=int(undelivered(path, mu)[reached].sum()),
         worst_stretch_mu=float(differences.max(initial=0.0)),
         shift_x_mm=_figure(shift[0]),
         shift_y_mm=_figure(shift[1]),

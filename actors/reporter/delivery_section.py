@@ -60,8 +60,8 @@ def _limits_note(judged: BeamJudgement, rules: ReportSettings) -> str:
         f"Tolerance / action: Δ {limits_text(rules.layer_mu_percent, '%')} (from {rules.layer_mu_floor:g} MU on); "
         f"distance to the plan: mean {limits_text(rules.position_mean_mm, 'mm', '≤')}, 95 % "
         f"{limits_text(rules.position_p95_mm, 'mm', '≤')}, max ≤ {rules.position_max_mm:g} mm, shift (of the layer's "
-        f"centroid) {limits_text(rules.position_mean_mm, 'mm', '≤')}; {size}; miss (planned stretches without MU): "
-        "none. Times and dose rate are not judged."
+        f"centroid) {limits_text(rules.position_mean_mm, 'mm', '≤')}; {size}; miss (planned "
+        "segments or spots with less than a quarter of their MU): none. Times and dose rate are not judged."
     )
 
 

@@ -13,6 +13,7 @@ from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from actors.formats.off_plan import undelivered
 from actors.formats.plan import ScanMode
 from actors.formats.planned_path import PlannedPath
 from actors.reporter.drawing import label_lines, new_figure, plain, png, telling_levels
@@ -72,16 +73,10 @@ def draw_layer_maps(
         yield tuple(layer.layer for layer in shown), png(figure)
 
 
-def undelivered(layer: LayerSpots) -> NDArray[np.bool_]:
-    """(m,) planned stretches of a whole layer that got nothing."""
-    missed: NDArray[np.bool_] = (layer.stretch_mu <= 0) & layer.whole
-    return missed
-
-
 def _layer(panel: Axes, layer: LayerSpots, mode: ScanMode, level: Level, rules: ReportSettings) -> None:
     _planned(panel, layer.path, mode, 2.5)
     _samples(panel, layer.xy_mm, layer.off_mm, rules, (_DOTS_OF_LAYER, _MARKS_OF_LAYER))
-    missed = undelivered(layer)
+    missed = undelivered(layer.path, layer.stretch_mu) & layer.whole
     if missed.any():
         ways = np.stack((layer.path.begin_mm[missed], layer.path.end_mm[missed]), axis=1)
         panel.add_collection(LineCollection(list(ways), colors="black", linewidths=3.0, alpha=1.0, capstyle="butt"))

@@ -93,7 +93,7 @@ class SpotTables:
             rest = not whole and _resumed(number, deliveries)
             share = progress_of(delivered, planned.mu, whole=whole, rest=rest)
             off, stretch = distances_to_plan(path, _mode(beam), share, delivered.positions_mm)
-            mu: NDArray[np.float64] = delivered.count * delivered.mu_per_count
+            mu = (delivered.count * delivered.mu_per_count).astype(np.float64)
             yield LayerSpots(
                 layer=number,
                 energy_mev=planned.energy_mev,
