@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from nodes import ABORT, Archive, answers, archive, node, orthanc, self_signed, server_tls, storescp
 from pydicom import Dataset, dcmread
 from pydicom.uid import CTImageStorage
 from pynetdicom import build_context
@@ -21,6 +20,7 @@ from actors.sender.send import send
 from actors.settings import SendNode
 from messages.states import ReviewState
 from tests.integration.reporter.published_cases import PublishedCase
+from tests.kit.dicom_nodes import ABORT, Archive, answers, archive, node, orthanc, self_signed, server_tls, storescp
 from tests.kit.sshd import free_port
 
 GOOD = Standing("accepted", uncommissioned=False, partial=False, review=ReviewState.APPROVED)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from nodes import node, storescp
 from test_real_nodes import not_sent, order, sent
 
 from actors.sender.__main__ import answer_to
@@ -19,6 +18,7 @@ from actors.sender.order import NotSent, SendResult, Sent, Why
 from actors.sender.process import run_process
 from actors.supervision import TaskScope
 from tests.integration.reporter.published_cases import PublishedCase
+from tests.kit.dicom_nodes import node, storescp
 from tests.kit.waiting import wait_until
 
 
