@@ -2,7 +2,7 @@
 
 from actors.documents.around import Around, look_around
 from actors.documents.cases import case_document, case_progress, show_document, verdict_of
-from actors.documents.figures import BAND_MEV, band_of, gamma_figure
+from actors.documents.figures import BAND_MEV, band_of, gamma_figure, pair_gamma
 from actors.documents.overview import health_document, overview_document
 from actors.documents.status import status_document
 from actors.documents.times import iso
@@ -24,6 +24,7 @@ __all__ = [
     "look_around",
     "midnight",
     "overview_document",
+    "pair_gamma",
     "show_document",
     "status_document",
     "tally",

@@ -18,3 +18,8 @@ def band_of(energy_mev: float) -> int:
 def gamma_figure(percent: float, mm: float) -> str:
     """The share of points that pass a gamma criterion."""
     return f"gamma_{percent:g}pct_{mm:g}mm_passed_percent"
+
+
+def pair_gamma(pair: str, percent: float, mm: float) -> str:
+    """The same of one of the pairs of doses that tell errors apart: ``delivery`` or ``model``."""
+    return f"{pair}_{gamma_figure(percent, mm)}"

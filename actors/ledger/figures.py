@@ -57,7 +57,7 @@ OUTCOMES = (
     'v.review AS v_review, v.state AS v_state, v."user" AS v_user, v.at AS v_at, v.reason AS v_reason, '
     "v.result_sha256 AS v_result_sha256, v.report_sha256 AS v_report_sha256 "
     'FROM cases c LEFT JOIN reports r USING ("case") LEFT JOIN standing_reviews v USING ("case") '
-    f'WHERE c."case" > :after AND {_SOURCE.format("planned_at")} IS NULL ORDER BY c."case" LIMIT :limit'
+    'WHERE c."case" > :after AND c.kind = \'delivery\' ORDER BY c."case" LIMIT :limit'
 )
 """A part of all cases by name, with what became of each; their documents stay where they are."""
 

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from actors.documents import BAND_MEV, band_of, gamma_figure
+from actors.documents import BAND_MEV, band_of, gamma_figure, pair_gamma
 from actors.reporter.delivery import BeamJudgement, LayerJudgement
 from actors.reporter.evidence import BeamDepth
 from actors.reporter.findings import Findings
+from actors.reporter.pairs import Pair, PairName
 from actors.reporter.published import BeamRecord
 from messages.ledger import Figures
 
@@ -51,12 +52,13 @@ def _rows(findings: Findings) -> Iterator[tuple[int, int, Values]]:
     for judged in findings.judged:
         number, depth = judged.beam.number, depths.get(judged.beam.number)
         whole = _whole(judged, findings)
-        yield number, 0, _rounded({**_beam(judged, whole=whole), **_range(depth), **_layers(judged.layers)})
+        ranges = {**_range(depth), **_pair_ranges(number, findings)}
+        yield number, 0, _rounded({**_beam(judged, whole=whole), **ranges, **_layers(judged.layers)})
         bands: dict[int, list[LayerJudgement]] = {}
         for layer in judged.layers:
             bands.setdefault(band_of(layer.layer.energy_mev), []).append(layer)
         for band, layers in sorted(bands.items()):
-            deepest = _range(depth) if band == max(bands) else {}
+            deepest = ranges if band == max(bands) else {}
             yield number, band, _rounded({**(_mu(layers) if whole else {}), **deepest, **_layers(layers)})
 
 
@@ -91,7 +93,16 @@ def _case(findings: Findings) -> Values:
                 values["gamma_judged_passed_percent"] = one.passed_percent
         values["dose_difference_mean_percent"] = evidence.comparison.difference.mean_percent
         values["dose_difference_high_mean_percent"] = evidence.comparison.difference.high_mean_percent
+    for pair in _apart(findings):
+        if pair.comparison is not None:
+            gammas = {(one.criterion.percent, one.criterion.mm): one for one in pair.comparison.gammas}
+            values[pair_gamma(pair.name, percent, mm)] = gammas[percent, mm].passed_percent
     return values
+
+
+def _apart(findings: Findings) -> tuple[Pair, ...]:
+    """Delivery and model, without what they come to together."""
+    return tuple(pair for pair in findings.evidence.pairs if pair.name is not PairName.TOTAL)
 
 
 def _made_by(findings: Findings) -> Values:
@@ -115,6 +126,15 @@ def _range(depth: BeamDepth | None) -> Values:
         "r80_mm": depth.delivered.r80_mm if depth is not None else None,
         "r80_difference_mm": difference.mean_mm if difference is not None else None,
         "r80_difference_p95_mm": difference.p95_mm if difference is not None else None,
+    }
+
+
+def _pair_ranges(beam: int, findings: Findings) -> Values:
+    return {
+        f"{pair.name}_r80_difference_mm": one.difference.mean_mm
+        for pair in _apart(findings)
+        for one in pair.ranges
+        if one.number == beam
     }
 
 

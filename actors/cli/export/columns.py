@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from actors.documents import gamma_figure
+from actors.documents import gamma_figure, pair_gamma
 
 Kind = Literal["text", "number", "whole", "flag", "time"]
 
@@ -75,6 +75,8 @@ DEVIATIONS = _columns(
         "Statistical uncertainty of the dose, from two half-runs, %; the worst beam's of a case.",
     ),
     ("r80_difference_mm", "number", "Distal 80 %, delivered − planned, mean, mm; of a case the farthest beam's."),
+    ("delivery_r80_difference_mm", "number", "The same against the planned spots by the same engine, mm."),
+    ("model_r80_difference_mm", "number", "Of the planned spots by the engine, against the planning system, mm."),
 )
 
 BEAM = _columns(
@@ -156,17 +158,23 @@ TABLES: Mapping[str, str] = MappingProxyType(
 """What can be exported."""
 
 
-def gamma_columns(criteria: Iterable[tuple[float, float]]) -> tuple[Column, ...]:
-    """One for each criterion that is configured."""
-    return tuple(
-        Column(gamma_figure(percent, mm), "number", f"Points that pass {percent:g} %/{mm:g} mm, %.")
-        for percent, mm in dict.fromkeys(criteria)
-    )
+def gamma_columns(criteria: Iterable[tuple[float, float]]) -> Iterator[Column]:
+    """One for each criterion that is configured; for the last, by which reports judge, also of the other pairs."""
+    wanted = tuple(criteria)
+    for percent, mm in dict.fromkeys(wanted):
+        yield Column(gamma_figure(percent, mm), "number", f"Points that pass {percent:g} %/{mm:g} mm, %.")
+    for percent, mm in wanted[-1:]:
+        for pair, meaning in (
+            ("delivery", "delivered against planned spots, by the same engine"),
+            ("model", "planned spots by the engine against the planning system"),
+        ):
+            said = f"Points that pass {percent:g} %/{mm:g} mm, {meaning}, %."
+            yield Column(pair_gamma(pair, percent, mm), "number", said)
 
 
 def columns_of(table: str, criteria: Iterable[tuple[float, float]] = ()) -> tuple[Column, ...]:
     """Of a table, in their order. KeyError for one that is none."""
-    gammas = gamma_columns(criteria)
+    gammas = tuple(gamma_columns(criteria))
     return {
         "cases": (*WHICH, *_CASE, *DEVIATIONS, *gammas, *_COMPARED, *MADE_BY, *_PROOF),
         "beams": (*WHICH, *BEAM, *DEVIATIONS, *MADE_BY),

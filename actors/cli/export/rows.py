@@ -21,7 +21,8 @@ _LAYER_NAMES = (
 _SUMS = ("planned_mu", "delivered_mu", "layers", "missing", "beam_on_s", "delivery_s")
 _LARGEST = (
     *("layer_mu_percent", "position_mean_worst_mm", "position_p95_mm", "position_max_mm", "centroid_mm"),
-    *("size_percent", "noise_percent", "r80_difference_mm", "energy_highest_mev"),
+    *("size_percent", "noise_percent", "energy_highest_mev"),
+    *("r80_difference_mm", "delivery_r80_difference_mm", "model_r80_difference_mm"),
 )
 
 

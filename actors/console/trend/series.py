@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from actors.console.trend.limits import Limits, control_limits, moving_ranges
-from actors.documents import gamma_figure
+from actors.documents import gamma_figure, pair_gamma
 from actors.settings import ReportSettings
 from messages.ledger import FigureRow
 
@@ -85,6 +85,8 @@ class _Figure:
     of_case: bool = False
     least: float = -inf
     most: float = inf
+    optional: bool = False
+    """Without a point there is no chart of it."""
 
 
 def _both(levels: tuple[float, float]) -> tuple[Range, Range]:
@@ -131,13 +133,32 @@ FIGURES = (
         least=0.0,
         most=100.0,
     ),
+    _Figure(
+        "delivery_r80",
+        "mm",
+        lambda rules: "delivery_r80_difference_mm",
+        lambda rules, band: _both(rules.delivery_range_mm),
+        optional=True,
+    ),
+    _Figure(
+        "delivery_gamma",
+        "%",
+        lambda rules: pair_gamma("delivery", *rules.gamma_judged),
+        lambda rules, band: _above(rules.delivery_passed_percent),
+        of_case=True,
+        least=0.0,
+        most=100.0,
+        optional=True,
+    ),
 )
 """As the report judges them: of a beam's layers the worst, of a case the criterion that its verdict goes by."""
 
 
 def charts_of(rows: Sequence[FigureRow], rules: ReportSettings, *, band: int) -> tuple[Chart, ...]:
     """Every chart of these rows, which are of one gantry and in the order of delivery; without a value: no points."""
-    return tuple(_chart(figure, rows, rules, band=band) for figure in FIGURES if not (band and figure.of_case))
+    wanted = [figure for figure in FIGURES if not (band and figure.of_case)]
+    charts = [(figure, _chart(figure, rows, rules, band=band)) for figure in wanted]
+    return tuple(chart for figure, chart in charts if chart.points or not figure.optional)
 
 
 def _chart(figure: _Figure, rows: Iterable[FigureRow], rules: ReportSettings, *, band: int) -> Chart:

@@ -67,6 +67,16 @@ def test_a_band_of_layers_has_the_levels_of_a_layer() -> None:
     assert (found.points[0].level, found.action.high) == (TOLERANCE, 2.0)
 
 
+def test_charts_of_delivery_alone_are_there_where_it_was_compared() -> None:
+    rows = [
+        row(0, {"delivery_r80_difference_mm": 2.5}),
+        row(0, {"delivery_gamma_3pct_2mm_passed_percent": 94.0}, beam=0),
+    ]
+    assert chart("delivery_r80", *rows).points[0].level == ACTION
+    assert chart("delivery_gamma", *rows).points[0].level == TOLERANCE
+    assert {"delivery_r80", "delivery_gamma"}.isdisjoint(one.figure for one in charts_of([], RULES, band=0))
+
+
 def test_what_is_no_number_is_no_point() -> None:
     found = mu(0.1, None, 0.3)
     assert [point.value for point in found.points] == [0.1, 0.3]

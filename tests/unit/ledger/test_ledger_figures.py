@@ -132,8 +132,7 @@ def test_outcomes_come_in_parts_and_runs_of_planned_spots_are_none(database: sql
     written = Deliveries(5)
     written.write(database)
     planned = written.names[2]
-    text = json.dumps({"planned_at": AT, "deliveries": []})
-    database.execute('UPDATE cases SET source = ? WHERE "case" = ?', (text, planned))
+    database.execute("UPDATE cases SET kind = 'planned' WHERE \"case\" = ?", (planned,))
     database.execute("UPDATE cases SET interpretation = 'of another release' WHERE \"case\" = ?", (written.names[0],))
     seen: list[str] = []
     while part := figures.outcomes(database, seen[-1] if seen else "", 2):

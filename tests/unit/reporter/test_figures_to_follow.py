@@ -16,6 +16,7 @@ from actors.reporter.comparison import Comparison, Criterion, Difference, GammaR
 from actors.reporter.delivery import judge_beams
 from actors.reporter.evidence import BeamDepth
 from actors.reporter.findings import Findings
+from actors.reporter.pairs import BeamRange, Pair, PairName
 from actors.reporter.published import Manifest
 from actors.reporter.ranges import RangeDifference
 from actors.reporter.trend import trend_document, trend_in, trend_of
@@ -33,6 +34,11 @@ COMPARED = Comparison(
     1,
     Difference(0.5, 1.0, -2.0, 2.0, 0.7, 1000),
 )
+PAIRS = (
+    Pair(PairName.DELIVERY, "", COMPARED, (BeamRange(3, RangeDifference(0.25, 0.5, 9, 0)),)),
+    Pair(PairName.MODEL, "no planning dose"),
+    Pair(PairName.TOTAL, "", COMPARED, (BeamRange(3, RangeDifference(0.8, 1.2, 50, 0)),)),
+)
 DEPTH = BeamDepth(3, SimpleNamespace(r80_mm=120.0), None, RangeDifference(0.8, 1.2, 50, 0))  # type: ignore[arg-type]
 
 
@@ -41,7 +47,7 @@ def made(of: Manifest, *, comparison: Comparison | None = COMPARED, **rules: Any
     profile = {"name": "moqui", "version": "2", "sha256": "ef" * 32, "content": {"geometry": "ct"}}
     whole = replace(of, engine=engine, profile=profile, made_by={"program": "p", "version": "9"}, sum={"maximum": 2.0})
     evidence = SimpleNamespace(
-        comparison=comparison, reason="" if comparison else "no planning dose", depths=(DEPTH,), simulated=None
+        comparison=comparison, reason="" if comparison else "no planning dose", depths=(DEPTH,), pairs=PAIRS
     )
     levels = ReportSettings(**rules)
     found: Any = SimpleNamespace(
@@ -104,6 +110,16 @@ def test_sizes_are_told_against_the_baseline_of_the_gantry() -> None:
 def partial(*left: int) -> Manifest:
     amount = BeamAmount(3, "beam", 50.0, 10.1, 3, left)
     return replace(manifest(LOW, HIGH), partial=True, amounts=(amount,))
+
+
+def test_pairs_that_tell_errors_apart_are_followed_apart() -> None:
+    findings = made(manifest(LOW, HIGH))
+    case, beam = values(findings, 0), values(findings, 3)
+    assert case["delivery_gamma_3pct_2mm_passed_percent"] == 97.1235
+    assert "model_gamma_3pct_2mm_passed_percent" not in case
+    assert (beam["delivery_r80_difference_mm"], beam["r80_difference_mm"]) == (0.25, 0.8)
+    assert values(findings, 3, 150)["delivery_r80_difference_mm"] == 0.25
+    assert not [name for name in {**case, **beam} if name.startswith("total_")]
 
 
 def test_what_was_delivered_in_part_is_no_deviation_of_mu() -> None:
