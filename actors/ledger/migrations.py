@@ -62,6 +62,7 @@ def _to_5(database: Database) -> None:
 def _to_6(database: Database) -> None:
     """What happens to a result after it is published."""
     database.execute("ALTER TABLE cases ADD COLUMN kind TEXT NOT NULL DEFAULT 'delivery'")
+    database.execute("ALTER TABLE commands ADD COLUMN decided TEXT NOT NULL DEFAULT ''")
     database.execute(
         'CREATE TABLE planned_runs ("case" TEXT PRIMARY KEY REFERENCES cases ("case"), '
         'planned TEXT NOT NULL REFERENCES cases ("case")) WITHOUT ROWID'

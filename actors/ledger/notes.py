@@ -6,7 +6,16 @@ from actors.ledger import queries as q
 from actors.ledger.codec import path_value, plain, value_path
 from actors.ledger.journal import Journal
 from actors.ledger.transitions import refused
-from messages.ledger import ClearAlarm, NoteEvent, NoteGpu, NoteHost, OrderCommand, RaiseAlarm, SettleCommand
+from messages.ledger import (
+    ClearAlarm,
+    DecideCommand,
+    NoteEvent,
+    NoteGpu,
+    NoteHost,
+    OrderCommand,
+    RaiseAlarm,
+    SettleCommand,
+)
 from messages.operators import OrderKind
 
 
@@ -78,6 +87,12 @@ def order_command(journal: Journal, record: OrderCommand) -> None:
         subject = "" if record.kind == OrderKind.SUBMIT else record.subject
         words = " ".join(part for part in (record.kind, subject, record.argument) if part)
         journal.event(case, f"order: {plain(words)}", f"by {record.user or 'nobody named'}")
+
+
+def decide_command(journal: Journal, record: DecideCommand) -> None:
+    """What an order comes to, with what it changes; an order that is settled is not carried out."""
+    if journal.one(q.DECIDE_ORDER, order=record.order, outcome=plain(record.outcome)) is None:
+        raise refused(f"There is no open order {record.order}.", kind="no-such-order")
 
 
 def settle_command(journal: Journal, record: SettleCommand) -> None:

@@ -329,14 +329,11 @@ STATES_LEFT = (
 """Every state that a case or beam left within a stretch of the history, and for how long (s) it was in it: since it
 entered it, or since it was first seen (a case) or admitted (a beam)."""
 
-PUSHES_TOLD = "pushes_told"
-"""Key in ``meta`` of how many removed documents about alarms were told."""
-
 COUNT_PUSHES = (
     "SELECT sum(outcome = ''), coalesce(sum(outcome LIKE 'told%'), 0) "
-    f"+ coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = '{PUSHES_TOLD}'), 0) FROM pushes"
+    "+ coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'pushes_told'), 0) FROM pushes"
 )
-"""Documents about alarms: how many are still to be told, how many were."""
+"""Documents about alarms: how many are still to be told, how many were, those removed since among them."""
 
 # --- alarms told to people outside --------------------------------------------------------------------------------
 
@@ -391,6 +388,9 @@ ADD_ORDER = (
     "VALUES (:order, :kind, :subject, :argument, :user, :at) ON CONFLICT DO NOTHING RETURNING 1"
 )
 """An operator's order; sent again it changes nothing."""
+
+DECIDE_ORDER = "UPDATE commands SET decided = :outcome WHERE \"order\" = :order AND outcome = '' RETURNING 1"
+"""What an order that is carried out comes to."""
 
 SETTLE_ORDER = (
     "UPDATE commands SET outcome = :outcome WHERE \"order\" = :order AND outcome = '' RETURNING kind, subject"

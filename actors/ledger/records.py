@@ -49,6 +49,7 @@ _APPLY: Mapping[type, Callable[[Journal, Any], None]] = MappingProxyType(
         m.BeginSending: sendings.begin_sending,
         m.SettleSending: sendings.settle_sending,
         m.OrderCommand: notes.order_command,
+        m.DecideCommand: notes.decide_command,
         m.SettleCommand: notes.settle_command,
     }
 )

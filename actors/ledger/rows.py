@@ -153,6 +153,7 @@ def order_row(row: sqlite3.Row) -> OrderRow:
         user=row["user"],
         at=_time(row["at"]),
         outcome=row["outcome"],
+        decided=row["decided"],
     )
 
 

@@ -237,7 +237,8 @@ CREATE TABLE commands (
     argument TEXT NOT NULL DEFAULT '',
     "user"   TEXT NOT NULL DEFAULT '',
     at       TEXT NOT NULL,
-    outcome  TEXT NOT NULL DEFAULT ''
+    outcome  TEXT NOT NULL DEFAULT '',
+    decided  TEXT NOT NULL DEFAULT ''          -- the outcome to come, once what it changes is written
 );
 CREATE INDEX commands_open ON commands (at) WHERE outcome = '';
 

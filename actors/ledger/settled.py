@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 
-from actors.ledger import queries as q
 from actors.ledger.codec import list_json
 
 _ORDERS = "FROM commands WHERE outcome != '' AND at < :before"
@@ -28,7 +27,7 @@ DROP_PUSHES = "DELETE FROM pushes WHERE push IN (SELECT value FROM json_each(:ro
 """Remove these."""
 
 COUNT_TOLD = (
-    f"INSERT INTO meta (key, value) VALUES ('{q.PUSHES_TOLD}', :number) "
+    "INSERT INTO meta (key, value) VALUES ('pushes_told', :number) "
     "ON CONFLICT (key) DO UPDATE SET value = CAST(value AS INTEGER) + :number"
 )
 """What removed documents counted for."""

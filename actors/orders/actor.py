@@ -20,6 +20,7 @@ from messages.cases import FolderTaken, SubmitFolder
 from messages.ledger import (
     REFUSED_FOR_GOOD,
     CaseReport,
+    DecideCommand,
     GetCase,
     GetHalts,
     GetOrders,
@@ -193,6 +194,8 @@ class Orders(Actor):
             return
         if work.settling:
             self._settle(work, work.outcome)
+        elif isinstance(message, _Lost):
+            self._over(work)  # what was written without an answer stands in the order as it is read anew
         else:
             self._begin(work)
 
@@ -250,11 +253,15 @@ class Orders(Actor):
         self._carry_out(work, refusal or message.again.decision)
 
     def _carry_out(self, work: _Work, decision: Decision) -> None:
-        """Written first. Where things stand as ordered, those concerned are told all the same: a crash may have kept
-        it from them before."""
+        """Written first, with the outcome. Where things stand as ordered, those concerned are told all the same: a
+        crash may have kept it from them before."""
         work.outcome, work.concerns = decision.outcome, decision.concerns
+        if work.order.decided:  # a predecessor has written it, whatever has become of the case since
+            self._tell_of(work)
+            self._settle(work, work.order.decided)
+            return
         if decision.records:
-            self._write(work, decision.records)
+            self._write(work, (DecideCommand(work.order.order, decision.outcome), *decision.records))
             return
         if not refused(decision.outcome):
             self._tell_of(work)

@@ -253,6 +253,14 @@ class OrderCommand:
 
 
 @dataclass(frozen=True, slots=True)
+class DecideCommand:
+    """What an order comes to, in one commit with what it changes: whoever goes on after a crash says the same."""
+
+    order: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
 class SettleCommand:
     order: str
     outcome: str
@@ -377,6 +385,7 @@ Record = (
     | TryPush
     | SettlePush
     | OrderCommand
+    | DecideCommand
     | SettleCommand
     | HaltPlace
     | LiftHalt

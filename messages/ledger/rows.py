@@ -103,6 +103,8 @@ class OrderRow:
     user: str
     at: datetime
     outcome: str
+    decided: str = ""
+    """Its outcome, once what it changes is written; empty: nothing of it is."""
 
 
 @dataclass(frozen=True, slots=True)

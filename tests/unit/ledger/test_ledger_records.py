@@ -17,6 +17,7 @@ from messages.ledger import (
     AttemptRow,
     CaseRow,
     ClearAlarm,
+    DecideCommand,
     ExplainBeam,
     MarkCleaned,
     MoveAttempt,
@@ -287,6 +288,7 @@ def test_an_open_cases_files_are_not_cleaned(database: sqlite3.Connection) -> No
         (MoveAttempt("x/2/1", AttemptState.STAGED), "no-such-attempt"),
         (NoteVerdict("x", ""), "no-such-case"),
         (SettleCommand("x", "done"), "no-such-order"),
+        (DecideCommand("x", "done"), "no-such-order"),
     ],
 )
 def test_what_does_not_exist_is_named(database: sqlite3.Connection, record: Record, kind: str) -> None:
@@ -327,6 +329,8 @@ def test_orders_wait_until_they_are_settled(database: sqlite3.Connection) -> Non
         ("o1", "c1"),
         ("o2", "/s/\udcff\n"),
     ]
+    must(database, DecideCommand("o1", "cancelled"), ClearAlarm("what it changes"))
+    assert [order.decided for order in reads.open_orders(database)] == ["cancelled", ""]
     must(database, SettleCommand("o1", "cancelled"), SettleCommand("o1", "again"), SettleCommand("o2", "taken"))
     assert reads.open_orders(database) == ()
     assert what(database)[-2:] == ["order: cancel c1", "order: cancel c1: settled"]

@@ -15,6 +15,7 @@ from messages.ledger import (
     CaseReport,
     CaseRow,
     ClearAlarm,
+    DecideCommand,
     GetCase,
     GetHalts,
     GetOrders,
@@ -167,11 +168,46 @@ def test_a_lost_answer_is_asked_for_again_and_a_late_one_is_nothing() -> None:
     bench.standing(order("o1"))
     first = bench.ledger.all(GetCase)[-1]
     bench.pass_time(SILENT_S)
+    bench.standing(order("o1"))
     assert len(bench.ledger.all(GetCase)) == 2
     bench.tell(CaseReport(first.request_id, case(), ()))
     assert not bench.ledger.all(Write)
     bench.is_case()
     assert bench.ledger.all(Write)
+
+
+@pytest.mark.promise("P34")
+def test_what_a_predecessor_wrote_is_told_as_its_outcome_whatever_has_become_of_the_case_since() -> None:
+    bench = Bench()
+    bench.standing(order("o1"))
+    bench.is_case()
+    decided = bench.records[0]
+    assert decided == DecideCommand("o1", "done: it is held, nothing new starts for it"), "in one commit with the hold"
+    bench = Bench()  # it crashed before the answer came
+    bench.standing(replace(order("o1"), decided=decided.outcome))
+    bench.is_case(case(CaseState.HELD))
+    assert bench.admission.all(CaseChanged) == [CaseChanged("c")], "the crash may have kept it from them"
+    assert bench.records == (SettleCommand("o1", decided.outcome),)
+    bench = Bench()
+    bench.standing(replace(order("o1"), decided=decided.outcome))
+    bench.is_case(case(CaseState.CANCELLED))
+    assert bench.records == (SettleCommand("o1", decided.outcome),)
+
+
+@pytest.mark.promise("P34")
+def test_a_write_whose_answer_is_lost_is_not_decided_anew_but_read() -> None:
+    bench = Bench()
+    bench.standing(order("o1"))
+    bench.is_case()
+    late = bench.write.request_id
+    looks = len(bench.ledger.all(GetOrders))
+    bench.pass_time(SILENT_S)
+    assert len(bench.ledger.all(GetOrders)) > looks
+    bench.standing(replace(order("o1"), decided="done: it is held"))
+    bench.is_case(case(CaseState.HELD))
+    assert bench.records == (SettleCommand("o1", "done: it is held"),)
+    bench.tell(Written(late))
+    assert bench.records == (SettleCommand("o1", "done: it is held"),)
 
 
 def test_orders_are_looked_for_all_the_time_and_at_once_when_told() -> None:
