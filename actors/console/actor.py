@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket as net
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from datetime import datetime
@@ -84,7 +85,8 @@ class Console(Actor):
         self._books, self._hub = Books(reader), Hub()
         self._clean = Redaction(map(str, settings.scan.roots))
         self._pictures = Pictures(pictures, settings.results.dir)
-        self._waiting: dict[str, Future[Any]] = {}
+        self._waiting: dict[str, deque[Future[Any]]] = {}
+        """By request id; of one that was sent several times at once, as an order may be, every answer is somebody's."""
         self._asked = 0
         self._listening: net.socket | None = None
         self._health: Health | None = None
@@ -131,8 +133,9 @@ class Console(Actor):
 
     def stopped(self) -> None:
         self._books.close()
-        for future in self._waiting.values():
-            future.cancel()
+        for futures in self._waiting.values():
+            for future in futures:
+                future.cancel()
         if self._listening is not None:
             self._listening.close()
             with effect("console.unbind"):
@@ -165,21 +168,32 @@ class Console(Actor):
 
     def _expect(self, future: Future[Any], name: str) -> str:
         self._asked += 1
-        self._waiting = {id_: waiting for id_, waiting in self._waiting.items() if not waiting.done()}
+        waiting = ((id_, deque(one for one in futures if not one.done())) for id_, futures in self._waiting.items())
+        self._waiting = {id_: futures for id_, futures in waiting if futures}
         request_id = name or f"console-{self.epoch}-{self._asked}"
-        self._waiting[request_id] = future
+        self._waiting.setdefault(request_id, deque()).append(future)
         return request_id
 
+    def _next_waiting(self, request_id: str) -> Future[Any] | None:
+        """Whoever asked first of those who still wait."""
+        futures = self._waiting.get(request_id, deque())
+        while futures:
+            future = futures.popleft()
+            if future.set_running_or_notify_cancel():
+                return future
+        self._waiting.pop(request_id, None)
+        return None
+
     def _answered(self, message: Answer) -> None:
-        future = self._waiting.pop(message.request_id, None)
+        future = self._next_waiting(message.request_id)
         if isinstance(message, Written):
             self._orders.tell(OrderPlaced(message.request_id))  # also when nobody waits any more: it is on the disk
-        if future is not None and future.set_running_or_notify_cancel():
+        if future is not None:
             future.set_result(message)
 
     def _failed(self, request_id: str, error: Exception) -> None:
-        future = self._waiting.pop(request_id, None)
-        if future is not None and future.set_running_or_notify_cancel():
+        future = self._next_waiting(request_id)
+        if future is not None:
             future.set_exception(error)
 
     def _note(self, what: str, user: str, more: str = "") -> None:
@@ -241,7 +255,7 @@ class Console(Actor):
     def _ask_reload(self, user: str) -> Future[Any]:
         def send(id_: str) -> None:
             self._note("reload ordered", user)
-            future = self._waiting.pop(id_)
+            future = self._waiting.pop(id_)[0]
             self.task("reload", lambda _: _settle(future, self._reload))
 
         return self._ask(send)

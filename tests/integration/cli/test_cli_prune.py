@@ -101,7 +101,7 @@ def test_nothing_to_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_dry_run_tells_of_a_clock_that_is_in_doubt_as_the_daemon_does(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing has happened for years: either nobody worked, or the clock has jumped. The daemon removes nothing then."""
+    """Nothing has happened for years: either nobody worked, or the clock jumped: the daemon removes nothing then."""
     made = make_site(tmp_path, gpus=1, profile=quick_profile(tmp_path))
     next_boot(made.ledger, made.state / "backups")
     keep(made, NOW - timedelta(days=4000), NoteEvent("", "an old line"), NoteEvent("", "the newest line"))

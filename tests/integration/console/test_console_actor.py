@@ -105,6 +105,20 @@ def test_an_order_has_the_id_that_its_client_gave_it(around: Around) -> None:
 
 
 @pytest.mark.promise("P34")
+def test_the_same_order_sent_twice_at_once_is_answered_twice(around: Around) -> None:
+    name = "pause-0123456789ab"
+    with around.console():
+        both = [in_background(lambda: Client(around.path).order("pause", name=name)) for _ in range(2)]
+        writes = [around.ledger.expect(Write) for _ in both]
+        for write in writes:
+            assert write.reply_to is not None
+            write.reply_to.tell(Written(write.request_id))
+        for thread, found in both:
+            thread.join()
+            assert found[0]["order"] == name
+
+
+@pytest.mark.promise("P34")
 def test_an_order_that_the_disk_does_not_take_is_refused(around: Around) -> None:
     def order() -> str:
         with pytest.raises(MqiError) as caught:
