@@ -125,6 +125,7 @@ def status(conf: Path | None, *, as_json: bool) -> None:
         holder,
         _live(site, holder),
         counts=reader.counts(),
+        planned=reader.planned_counts(),
         configured=[(host.name, host.kind) for host in site.settings.hosts],
         hosts=reader.hosts(),
         gpus=reader.gpus(),

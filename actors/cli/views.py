@@ -40,6 +40,7 @@ def show_view(case: dict[str, Any]) -> str:
     head = [
         f"{case['case']}  {case['state']}  {case['progress']:.0%}{'  ' + case['reason'] if case['reason'] else ''}",
         f"path {case['path']}",
+        *(("PLANNED spots, computed to compare deliveries with: no fraction",) if case["kind"] == "planned" else ()),
         f"plan {case['plan_uid']}  priority {case['priority']}",
         (
             f"seen {_time(case['seen'])}  started {_time(case['started'])}  ended {_time(case['ended'])}"

@@ -51,6 +51,7 @@ class Answers:
                 Holder(facts["pid"], facts["since"], facts["boot"], facts["socket"]),
                 live,
                 counts=reader.counts(),
+                planned=reader.planned_counts(),
                 configured=configured,
                 hosts=reader.hosts(),
                 gpus=reader.gpus(),

@@ -174,6 +174,7 @@ class Look:
             Holder(facts["pid"], facts["since"], facts["boot"], facts["socket"]) if facts else None,
             None if facts and facts.get("silent") else live,
             counts=self._reader.counts(),
+            planned=self._reader.planned_counts(),
             configured=self._configured,
             hosts=self._reader.hosts(),
             gpus=self._around.gpus,

@@ -44,6 +44,7 @@ def one_of(
 
 _CASE = {
     "case": TEXT,
+    "kind": TEXT,
     "state": one_of(CaseState),
     "reason": TEXT,
     "priority": WHOLE,
@@ -71,6 +72,7 @@ _READING = {
 _STATUS = {
     "daemon": made({"state": TEXT}, {"pid": WHOLE, "boot": WHOLE, "since": TIME}),
     "cases": {"type": "object", "additionalProperties": WHOLE},
+    "planned_runs": {"type": "object", "additionalProperties": WHOLE},
     "hosts": listed(named("Host")),
     "alarms": listed(named("Alarm")),
 }

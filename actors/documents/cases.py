@@ -52,6 +52,7 @@ def estimate(row: CaseRow, now: datetime, around: Around) -> Estimate | None:
 def case_document(row: CaseRow, now: datetime, around: Around = NOWHERE) -> dict[str, Any]:
     """One element of ``cases``. ``eta``: as likely later as earlier; nine of ten are done by ``eta_bound``.
 
+    ``kind``: ``delivery``, or ``planned`` for the engine's run of planned spots, which nobody delivered.
     ``verdict``: null before a result is published; ``partial``: not all was delivered; ``review``: null before there
     is a result to review; ``superseded_by``: the next version of it, in whatever state.
     """
@@ -69,6 +70,7 @@ def case_document(row: CaseRow, now: datetime, around: Around = NOWHERE) -> dict
         "progress": case_progress(row),
         "eta": iso(foretold.eta if foretold else None),
         "eta_bound": iso(foretold.bound if foretold else None),
+        "kind": row.kind,
         "partial": row.source is not None and row.source.partial,
         "verdict": verdict_of(row),
         "review": str(row.review) if row.state is CaseState.DONE and not row.planned else None,

@@ -11,6 +11,9 @@ from messages.ledger import AlarmRow, GpuRow, HaltRow, HostRow, OrderRow
 from messages.operators import Holder
 from messages.states import CaseState
 
+_OF_RUNS = tuple(state for state in CaseState if state not in (CaseState.INCOMING, CaseState.INCOMPLETE))
+"""States that a run of planned spots can be in: nobody delivers it."""
+
 
 def status_document(
     holder: Holder | None,
@@ -24,13 +27,15 @@ def status_document(
     boot: int | None,
     halts: Sequence[HaltRow] = (),
     orders: Iterable[OrderRow] = (),
+    planned: Mapping[CaseState, int] | None = None,
 ) -> dict[str, Any]:
     """``status``. ``live``: what the daemon itself says, if it answers; ``configured``: (name, kind) of every host;
-    ``orders``: those that are still to be carried out."""
+    ``orders``: those that are still to be carried out; ``planned``: runs of planned spots, which are no cases of it."""
     told = {row.host: row for row in hosts}
     document: dict[str, Any] = {
         "daemon": _daemon(holder, live, boot),
         "cases": {str(state): counts.get(state, 0) for state in CaseState},
+        "planned_runs": {str(state): (planned or {}).get(state, 0) for state in _OF_RUNS},
         "hosts": [
             _drained(
                 _host(name, kind, told.get(name), _of(gpus, name), running=holder is not None),

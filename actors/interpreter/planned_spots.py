@@ -49,7 +49,7 @@ def _layer(
         beam=beam,
         layer=layer.number,
         energy_mev=layer.energy_mev,
-        t_ms=np.arange(len(count)) * calibration.time_gain_ms,
+        t_ms=np.arange(len(count), dtype=np.float64) * calibration.time_gain_ms,
         x_mm=positions[:, 0],
         y_mm=positions[:, 1],
         count=count,

@@ -39,7 +39,7 @@ def read_facts(database: sqlite3.Connection, backups: Path, known: Known) -> Led
     waiting, told = database.execute(q.COUNT_PUSHES).fetchone()
     return LedgerFacts(
         upto=upto,
-        cases=_pairs(database.execute(q.CASE_COUNTS)),
+        cases=_pairs(database.execute(q.CASE_COUNTS, {"kind": "delivery"})),
         beams=_pairs(database.execute(q.BEAM_COUNTS)),
         oldest=tuple(
             (state, datetime.fromisoformat(since))

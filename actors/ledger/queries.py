@@ -48,8 +48,8 @@ CASES_IN_STATES = (
 )
 """Cases in the given states (JSON list); with ``uncleaned`` also ended ones whose files are still there."""
 
-CASE_COUNTS = "SELECT state, count(*) AS number FROM cases GROUP BY state"
-"""How many cases are in each state."""
+CASE_COUNTS = "SELECT state, count(*) AS number FROM cases WHERE kind = :kind GROUP BY state"
+"""How many cases of a kind are in each state."""
 
 KNOWN_CASES = (
     'SELECT "case", identity, state, path, delivery_keys, seen, partial, reason FROM cases '

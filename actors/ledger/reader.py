@@ -17,6 +17,7 @@ from actors.ledger.codec import time_text
 from actors.ledger.damage import damage_named, damaged
 from actors.ledger.facts import Known, read_facts
 from actors.ledger.migrations import create_schema
+from actors.ledger.planned import PLANNED
 from actors.ledger.pruning import doubt_of_clock, old_events
 from actors.ledger.schema import SCHEMA_VERSION, refuse_newer, schema_version
 from actors.ledger.transitions import refused
@@ -174,6 +175,10 @@ class Reader:
     def counts(self) -> Mapping[CaseState, int]:
         """How many cases are in each state, states without a case included."""
         return self._read(reads.counts)
+
+    def planned_counts(self) -> Mapping[CaseState, int]:
+        """How many runs of planned spots are in each state."""
+        return self._read(lambda database: reads.counts(database, PLANNED))
 
     def check(self) -> None:
         """Raises MqiError when SQLite finds the file damaged, in whatever part: some seconds for a very large one."""

@@ -251,9 +251,9 @@ def alarms(database: sqlite3.Connection) -> tuple[AlarmRow, ...]:
     return tuple(map(rows.alarm_row, database.execute(q.ALARMS)))
 
 
-def counts(database: sqlite3.Connection) -> Mapping[CaseState, int]:
-    """How many cases are in each state, states without a case included."""
-    found = {row["state"]: row["number"] for row in database.execute(q.CASE_COUNTS)}
+def counts(database: sqlite3.Connection, kind: str = "delivery") -> Mapping[CaseState, int]:
+    """How many cases of a kind are in each state, states without a case included."""
+    found = {row["state"]: row["number"] for row in database.execute(q.CASE_COUNTS, {"kind": kind})}
     return {state: found.get(state, 0) for state in CaseState}
 
 

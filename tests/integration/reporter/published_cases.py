@@ -7,7 +7,7 @@ import json
 import os
 import shutil
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 import actors.demo.engine.run as engine
 from actors.demo.factory import WrittenCase, write_case
 from actors.demo.recipe import CaseRecipe
+from actors.formats.plan_files import plan_content
 from actors.formats.profile import load_profile
 from actors.interpreter import interpret_case
 from actors.results import publish_case, verify_run
@@ -26,6 +27,7 @@ from messages.results import BeamResult, PublishCase, VerifyRun
 from tests.kit.profiles import CONF, ct_profile
 
 CASE = "20260302-093015-0123abcd"
+PLANNED = "plan-0123456789ab"
 CALIBRATIONS = tuple((gantry, str(CONF / "calibrations" / f"{gantry.lower()}.txt")) for gantry in ("G1", "G2"))
 
 
@@ -53,7 +55,25 @@ def publish(
 ) -> PublishedCase:
     """The whole way of a case but for daemon and hosts."""
     written = write_case(recipe, folder / "share")
-    source = _source(written, partial=partial)
+    return _publish(written, _source(written, partial=partial), folder, profile, version)
+
+
+def publish_planned(case: PublishedCase, folder: Path, profile: EngineProfile, *, version: str = "") -> PublishedCase:
+    """The engine's run of the planned spots of that case's plan."""
+    inputs = json.loads((case.folder / "manifest.json").read_bytes())["inputs"]
+    source = replace(
+        _source(case.written, partial=False),
+        case=PLANNED,
+        deliveries=(),
+        content=plan_content(FileProof(**proof) for proof in inputs),
+        planned_at=case.written.deliveries[0].irradiated,
+    )
+    return _publish(case.written, source, folder, profile, version)
+
+
+def _publish(
+    written: WrittenCase, source: CaseSource, folder: Path, profile: EngineProfile, version: str
+) -> PublishedCase:
     request = InterpretCase(source, profile, CALIBRATIONS, str(folder / "input"), str(UTC))
     made = interpret_case(request)
     beams = tuple(_run(beam, folder / "run" / str(beam.number)) for beam in made.beams)

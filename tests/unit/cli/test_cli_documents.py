@@ -58,7 +58,7 @@ def test_a_case_has_every_key_that_programs_rely_on() -> None:
     row = case(CaseState.RUNNING, beam(2, BeamState.DONE, 1.0), beam(3, BeamState.RUNNING, 0.5, "slow"))
     document = json.loads(json.dumps(case_document(row, NOW)))
     keys = ["case", "state", "reason", "priority", "path", "plan_uid", "seen", "started", "ended", "progress", "eta"]
-    assert list(document) == [*keys, "eta_bound", "partial", "verdict", "review", "superseded_by", "beams"]
+    assert list(document) == [*keys, "eta_bound", "kind", "partial", "verdict", "review", "superseded_by", "beams"]
     assert document["progress"] == 0.75
     assert (document["partial"], document["verdict"]) == (False, None)
     assert document["ended"] is None

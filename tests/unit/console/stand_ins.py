@@ -232,6 +232,9 @@ class PaperLedger:
         self._read()
         return self.gantry_rows
 
+    def planned_counts(self) -> Mapping[CaseState, int]:
+        return {}
+
     def counts(self) -> Mapping[CaseState, int]:
         return {state: sum(row.state is state for row in self.rows.values()) for state in CaseState}
 
