@@ -10,12 +10,13 @@ from itertools import count
 from pathlib import Path
 
 from actors.documents.sending import standing_of, why_not
-from actors.sender.decision import alarm_of, alarm_text, node_rests_s, settled
+from actors.sender.decision import alarm_text, node_rests_s, settled
 from actors.sender.order import NotSent, SendResult, Sent, Why
 from actors.sender.process import run_process
 from actors.settings import SendNode
 from actors.supervision import Actor, Context, TaskFailed, TaskScope
 from messages.address import Mailbox
+from messages.alarming import node_unreached
 from messages.ledger import (
     BeginSending,
     CaseRow,
@@ -180,7 +181,7 @@ class Sender(Actor):
     def _set_nodes(self, before: tuple[str, ...]) -> None:
         """Alarms of nodes that are configured no more are over."""
         for gone in sorted(set(before) - self._lanes.keys()):
-            self._monitor.tell(AlarmCleared(alarm_of(gone)))
+            self._monitor.tell(AlarmCleared(node_unreached(gone)))
         if self._nodes or before:
             self._write(self._first, SetNodes(tuple((node.name, node.when) for node in self._nodes)))
         else:
@@ -253,5 +254,5 @@ class Sender(Actor):
         text = alarm_text(lane.node, late, self._clock())
         if text == lane.alarm:
             return
-        lane.alarm, name = text, alarm_of(lane.name)
+        lane.alarm, name = text, node_unreached(lane.name)
         self._monitor.tell(AlarmRaised(name, text) if text else AlarmCleared(name))

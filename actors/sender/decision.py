@@ -43,11 +43,6 @@ def node_rests_s(row: SendingRow, outcome: Sent | NotSent) -> float:
     return again_s(row.tries + 1) if away else 0.0
 
 
-def alarm_of(node: str) -> str:
-    """Id of the alarm of a node."""
-    return f"send:{node}"
-
-
 def alarm_text(node: SendNode, late: SendingRow | None, now: datetime) -> str:
     """What is wrong, where, what to do; empty: nothing is. ``late``: what was tried in vain for the longest."""
     if late is None or now - late.since < timedelta(minutes=node.alarm_after_min):
