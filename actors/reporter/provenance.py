@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import re
+
 from actors.logs import Redaction
 from actors.reporter.content import Section, Table
-from actors.reporter.published import Published
+from actors.reporter.published import Manifest, Published
 
-_NONE = "–"
+_CASE_TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d)(\d\d)(\d\d)-")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.\d+)?([+-]\d\d:\d\d|Z)")
 
 
 def identity_of(published: Published) -> tuple[tuple[str, str], ...]:
     """What the report is of; no patient's name."""
     manifest = published.manifest
     plan = manifest.plan
+    groups = f" of {plan.fraction_groups}" if plan.fraction_groups else ""
     first, last = min(beam.started for beam in manifest.beams), max(beam.ended for beam in manifest.beams)
     return (
-        ("session", manifest.session + (f"; supersedes {manifest.supersedes}" if manifest.supersedes else "")),
+        ("session", f"{manifest.session}{_version(manifest)}"),
+        *_delivered(manifest.case),
         ("plan", f"{plan.label} ({plan.intent or 'intent not stated'}), {plan.sop_instance_uid}"),
         ("machine", f"{plan.machine}, calibration of {manifest.calibration['gantry']}, {manifest.scan_mode} scanning"),
-        ("fraction group, planned fractions", f"{plan.fraction_group}, {plan.planned_fractions}"),
-        ("engine", f"{manifest.engine['name']} ({manifest.engine['version'] or 'version unknown'})"),
-        ("engine runs", f"{first} to {last}"),
+        ("fractions", f"{plan.planned_fractions} planned, of fraction group {plan.fraction_group}{groups}"),
+        ("engine", f"{manifest.engine['name']}, {manifest.engine['version'] or 'version unknown'}"),
+        ("engine runs", f"{_second(first)} to {_second(last)}"),
         (
             "dose",
-            f"{manifest.dose['units']}, {manifest.dose['type']}"
-            + (", in a PHANTOM" if manifest.phantom else ", in the CT"),
+            f"{'in gray' if manifest.gray else 'relative'} ({manifest.dose['units']}, {manifest.dose['type']}), "
+            + ("in a water PHANTOM along each beam's axes" if manifest.phantom else "in the patient's CT"),
         ),
     )
+
+
+def _version(manifest: Manifest) -> str:
+    """What it follows."""
+    if manifest.recalculation:
+        again = manifest.recalculation
+        return f"; recalculates {again['of']}, ordered by {again['by']}: {again['because']}"
+    return f"; supersedes {manifest.supersedes}" if manifest.supersedes else ""
+
+
+def _delivered(case: str) -> tuple[tuple[str, str], ...]:
+    """A case is named after its first delivery."""
+    found = _CASE_TIME.match(case)
+    return (("delivered", "{}-{}-{} {}:{}:{}, by the machine's clock".format(*found.groups())),) if found else ()
+
+
+def _second(time: str) -> str:
+    """2026-03-02T09:30:15.123+00:00 as people read it; any other text as it is."""
+    found = _TIME.fullmatch(time)
+    return f"{found[1]} {found[2]} {found[3]}" if found else time
 
 
 def not_verified_section(published: Published, sentences: tuple[str, ...]) -> Section:
@@ -66,8 +91,8 @@ def _runs(published: Published) -> Table:
             str(beam.attempt),
             f"{beam.host}/{beam.gpu}",
             str(beam.seed),
-            beam.started,
-            beam.ended,
+            _second(beam.started),
+            _second(beam.ended),
             beam.file,
         )
         for beam in published.manifest.beams
