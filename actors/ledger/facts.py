@@ -14,6 +14,15 @@ from actors.ledger.sendings import sending_counts
 from messages.metrics import LedgerFacts, StateLeft
 from messages.states import OPEN_CASES
 
+BEAM_COUNTS = "SELECT state, count(*) AS number FROM beams GROUP BY state"
+"""How many beams are in each state."""
+
+OLDEST_OPEN = (
+    "SELECT state, min(coalesce(started, admitted, seen)) FROM cases "
+    "WHERE state IN (SELECT value FROM json_each(:states)) GROUP BY state"
+)
+"""Since when the oldest case of each of these states (JSON list) waits: its start, admission, or first sight."""
+
 AT_ONCE = 50_000
 """Events counted by one call: what bounds its time. Also the size of the blocks in which removed ones are added up."""
 
@@ -40,10 +49,10 @@ def read_facts(database: sqlite3.Connection, backups: Path, known: Known) -> Led
     return LedgerFacts(
         upto=upto,
         cases=_pairs(database.execute(q.CASE_COUNTS, {"kind": "delivery"})),
-        beams=_pairs(database.execute(q.BEAM_COUNTS)),
+        beams=_pairs(database.execute(BEAM_COUNTS)),
         oldest=tuple(
             (state, datetime.fromisoformat(since))
-            for state, since in database.execute(q.OLDEST_OPEN, {"states": list_json(sorted(OPEN_CASES))})
+            for state, since in database.execute(OLDEST_OPEN, {"states": list_json(sorted(OPEN_CASES))})
         ),
         happened=_pairs(database.execute(q.COUNT_EVENTS, counted)),
         left=tuple(

@@ -295,15 +295,6 @@ DROP_ALARM = "DELETE FROM alarms WHERE alarm = :alarm"
 
 # --- measuring ---------------------------------------------------------------------------------------------------
 
-BEAM_COUNTS = "SELECT state, count(*) AS number FROM beams GROUP BY state"
-"""How many beams are in each state."""
-
-OLDEST_OPEN = (
-    "SELECT state, min(coalesce(started, admitted, seen)) FROM cases "
-    "WHERE state IN (SELECT value FROM json_each(:states)) GROUP BY state"
-)
-"""Since when the oldest case of each of these states (JSON list) waits: its start, admission, or first sight."""
-
 COUNT_EVENTS = (
     "SELECT happened, sum(times) FROM ("
     "SELECT CASE WHEN what = 'case: verdict' AND json_valid(detail) "

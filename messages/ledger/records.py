@@ -41,11 +41,8 @@ class AdmitCase:
 
 @dataclass(frozen=True, slots=True)
 class WantPlanned:
-    """The engine run of the planned spots that a delivery is to be compared with.
-
-    Admitted (queued) if there is none of this name, and never a second time; the delivery is linked to it. A run that
-    failed before any engine was launched is begun again with this source. Never refused for a reason of the run's own.
-    """
+    """The engine run of the planned spots that a delivery is compared with: admitted (queued) unless there is one of
+    this name, and linked. One that failed before any engine was launched is begun again with this source."""
 
     case: str
     """The delivery."""

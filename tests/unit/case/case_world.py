@@ -32,6 +32,7 @@ from messages.ledger import (
     NoteInterpretation,
     NoteVerdict,
     Record,
+    WantPlanned,
 )
 from messages.results import PublishedCase, VerifiedDose
 from messages.scheduling import AttemptReport, BeamRequest
@@ -251,7 +252,7 @@ class World:
             case MarkCleaned():
                 assert self.state is CaseState.DONE
                 self.cleaned = True
-            case NoteVerdict():
+            case NoteVerdict() | WantPlanned():
                 pass
 
     # -- what happens outside

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from actors.reporter import Reporter
 from actors.reporter.actor import FULL_S, LOOK_S, SILENT_S
-from actors.reporter.order import MadeReport, MakeReport, NoReport
+from actors.reporter.order import NO_RUN, MadeReport, MakeReport, NoReport, PlannedRun
 from actors.settings import ReportSettings
 from actors.supervision import TaskFailed
 from messages.faults import Blame, Fault
@@ -204,3 +205,41 @@ def test_a_process_that_cannot_be_started_is_a_try_that_failed() -> None:
     settled = bench.record()
     assert isinstance(settled, SettleReport)
     assert (settled.state, "no more processes" in settled.reason) == ("due", True)
+
+
+def a_run(state: CaseState, reason: str = "", verdict: str = "") -> CaseRow:
+    return replace(case(verdict), case="plan-1", kind="planned", state=state, reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("run", "planned"),
+    [
+        (None, NO_RUN),
+        (
+            a_run(CaseState.DONE, verdict='{"path": "/results/plan-1", "manifest_sha256": "ff"}'),
+            PlannedRun("/results/plan-1", "ff"),
+        ),
+        (a_run(CaseState.FAILED, "beam 3"), PlannedRun(reason="its planned run plan-1 is failed: beam 3")),
+        (a_run(CaseState.CANCELLED), PlannedRun(reason="its planned run plan-1 is cancelled: no reason was told")),
+        (a_run(CaseState.QUEUED), PlannedRun(reason="its planned run plan-1 is not there yet, it is queued")),
+    ],
+)
+def test_the_run_of_the_planned_spots_is_handed_on_or_why_there_is_none(
+    run: CaseRow | None, planned: PlannedRun
+) -> None:
+    bench = Bench()
+    bench.answer(NextReport, report(), case(), run)
+    bench.answer(Written)
+    wait_until(lambda: bench.orders)
+    assert bench.orders[0].planned == planned
+    assert planned.wanted == (run is not None)
+    bench.reporter.receive(MADE)
+    settled = bench.record()
+    assert isinstance(settled, SettleReport)
+    assert settled.planned == bool(planned.result)
+
+
+def test_it_waits_for_that_run_as_long_as_the_site_says() -> None:
+    asked = Bench(planned_wait_h=2.0).told()
+    assert isinstance(asked, GetNextReport) and asked.patient_until is not None
+    assert 1.9 < (datetime.now(UTC) - asked.patient_until).total_seconds() / 3600 < 2.1
