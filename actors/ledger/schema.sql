@@ -221,7 +221,7 @@ CREATE TABLE sendings (
     tries   INTEGER NOT NULL DEFAULT 0,
     reason  TEXT NOT NULL DEFAULT '',
     answers TEXT NOT NULL DEFAULT '',          -- JSON: what the node said of each file
-    since   TEXT NOT NULL,                     -- when it became due, or stored
+    since   TEXT NOT NULL,                     -- when it became due
     at      TEXT NOT NULL,                     -- when it was last tried, or settled
     after   TEXT NOT NULL,                     -- it is not tried before
     PRIMARY KEY ("case", node)

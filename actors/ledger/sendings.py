@@ -33,9 +33,11 @@ NODES = "SELECT node FROM nodes ORDER BY node"
 
 WANT = (
     'INSERT INTO sendings ("case", node, state, since, at, after) '
-    "SELECT :case, node, 'due', :at, :at, :at FROM nodes WHERE rule = :rule ON CONFLICT DO NOTHING"
+    "SELECT :case, node, 'due', :at, :at, :at FROM nodes WHERE rule = :rule "
+    "ON CONFLICT (\"case\", node) DO UPDATE SET state = 'due', tries = 0, reason = '', "
+    "since = excluded.since, at = excluded.at, after = excluded.after WHERE sendings.state = 'withheld'"
 )
-"""The case is due at every node of that rule that it was never due at."""
+"""The case is due at every node of that rule to which it was not sent already."""
 
 ORDER = (
     'INSERT INTO sendings ("case", node, state, "order", "user", since, at, after) '
@@ -56,7 +58,7 @@ BEGIN = 'UPDATE sendings SET tries = tries + 1, at = :at WHERE "case" = :case AN
 """One try more."""
 
 SETTLE = (
-    "UPDATE sendings SET state = :state, reason = :reason, answers = :answers, tries = :tries, since = :since, "
+    "UPDATE sendings SET state = :state, reason = :reason, answers = :answers, "
     'at = :at, after = :after WHERE "case" = :case AND node = :node'
 )
 """What came of a try."""
@@ -68,7 +70,7 @@ NEXT = (
 """What is due now: files before the question for those that are there, then what waits for the longest."""
 
 LATE = (
-    "SELECT * FROM sendings WHERE node = :node AND state IN ('due', 'stored') AND tries > 0 AND reason != '' "
+    "SELECT * FROM sendings WHERE node = :node AND state IN ('due', 'stored') AND reason != '' "
     'ORDER BY since, "case" LIMIT 1'
 )
 """What was tried in vain and has been due for the longest."""
@@ -113,11 +115,9 @@ def settle_sending(journal: Journal, record: SettleSending) -> None:
         case=record.case,
         node=record.node,
         state=record.state,
-        # A node that has taken everything is not failing: what it is asked next is counted anew.
+        # A node that has just taken everything is not failing.
         reason="" if moved and record.state is SendingState.STORED else reason,
         answers=record.answers or before.answers,
-        tries=0 if moved else before.tries,
-        since=journal.at if moved else time_text(before.since),
         at=journal.at,
         after=time_text(after),
     )

@@ -87,6 +87,13 @@ def client_tls(node: SendNode) -> ssl.SSLContext:
     return context
 
 
+def server_tls(node: SendNode) -> ssl.SSLContext:
+    """As one who is connected to, with the certificate of this program. OSError."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(str(node.cert_file), str(node.key_file))
+    return context
+
+
 def _refusal(node: SendNode, association: Association, complaint: str, *, opened: bool) -> str:
     if association.is_rejected:
         answer = association.acceptor.primitive

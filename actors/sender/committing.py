@@ -17,7 +17,7 @@ from pynetdicom.association import Association
 from pynetdicom.sop_class import StorageCommitmentPushModelInstance
 
 from actors.crash_points import effect
-from actors.sender.association import STORAGE_COMMITMENT, Handlers, NodeError, address, associated
+from actors.sender.association import STORAGE_COMMITMENT, Handlers, NodeError, address, associated, server_tls
 from actors.sender.order import NotSent, Sent, Why
 from actors.sender.result import DoseFile
 from actors.settings import SendNode
@@ -101,7 +101,12 @@ def _listening(node: SendNode, ear: _Ear) -> Iterator[None]:
     ae = AE(ae_title=node.ae_title)
     ae.acse_timeout = ae.dimse_timeout = ae.network_timeout = node.timeout_s
     ae.add_supported_context(STORAGE_COMMITMENT, scu_role=True, scp_role=True)
-    server = ae.start_server(("", node.commitment_port), block=False, evt_handlers=list(ear.handlers))  # type: ignore[arg-type]
+    server = ae.start_server(
+        ("", node.commitment_port),
+        block=False,
+        evt_handlers=list(ear.handlers),  # type: ignore[arg-type]
+        ssl_context=server_tls(node) if node.tls and node.cert_file else None,
+    )
     assert server is not None, "not blocking"
     try:
         yield
@@ -115,10 +120,13 @@ def _ask(node: SendNode, association: Association, files: Sequence[DoseFile], tr
     question = Dataset()
     question.TransactionUID = transaction
     question.ReferencedSOPSequence = Items([_reference(file) for file in files])
-    with effect("send.commit"):
-        status, _ = association.send_n_action(
-            question, _REQUEST, STORAGE_COMMITMENT, StorageCommitmentPushModelInstance
-        )
+    try:
+        with effect("send.commit"):
+            status, _ = association.send_n_action(
+                question, _REQUEST, STORAGE_COMMITMENT, StorageCommitmentPushModelInstance
+            )
+    except RuntimeError as error:  # it ended before it was asked
+        raise NodeError(f"{address(node)} ended the association before it was asked for its commitment") from error
     if "Status" not in status:
         raise NodeError(f"{address(node)} gave no answer to the question for its commitment")
     if status.Status != 0:

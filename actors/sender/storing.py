@@ -91,8 +91,11 @@ def _stored(node: SendNode, association: Association, file: DoseFile) -> Answer:
     association.dimse_timeout = association.network_timeout = node.timeout_s + file.size / SLOWEST
     if not association.is_established:
         raise NodeError(f"{address(node)} ended the association before {file.path.name}")
-    with effect("send.store"):
-        status = association.send_c_store(data)
+    try:
+        with effect("send.store"):
+            status = association.send_c_store(data)
+    except RuntimeError as error:  # it ended since the line above
+        raise NodeError(f"{address(node)} ended the association at {file.path.name}") from error
     if "Status" not in status:
         raise NodeError(f"{address(node)} gave no answer to {file.path.name}")
     return Answer(file.path.name, str(file.instance_uid), f"{int(status.Status):04X}")

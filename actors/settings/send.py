@@ -49,7 +49,8 @@ class SendNode(BaseModel):
     commitment: bool = False
     """The node is asked to say that it keeps what it has taken (Storage Commitment Push Model)."""
     commitment_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    """Port of this machine at which the node says so; 0: it does on the association on which it was asked."""
+    """Port of this machine at which the node says so (with TLS where ``tls`` and ``cert_file`` are set); 0: it does on
+    the association on which it was asked."""
     commitment_wait_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """Its word is waited for so long; then it is asked again later, and again."""
     folder: MaybeFile = None

@@ -81,7 +81,7 @@ class SendingRow:
     reason: str
     answers: str
     since: datetime
-    """When it became due, or was stored."""
+    """When it became due."""
     at: datetime
     """When it was last tried, or settled."""
     after: datetime

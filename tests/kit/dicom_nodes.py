@@ -153,11 +153,15 @@ class Archive:
 
     statuses: list[int] = field(default_factory=list)
     """Of the C-STOREs to come, one each; then success."""
+    agrees: int = 0
+    """Status of its answers to questions for commitment."""
     keeps: bool = True
     """What it answers to a question for commitment."""
     says_here: bool = True
     """It reports on the association on which it was asked; else to ``tell_port``; 0: never."""
     tell_port: int = 0
+    tls: ssl.SSLContext | None = None
+    """With which it tells ``tell_port``."""
     stored: list[str] = field(default_factory=list)
     asked: list[Dataset] = field(default_factory=list)
     threads: list[threading.Thread] = field(default_factory=list)
@@ -172,6 +176,10 @@ class Archive:
 
     def on_action(self, event: evt.Event) -> tuple[int, None]:
         self.asked.append(event.action_information)
+        if self.agrees == ABORT:
+            event.assoc.abort()
+        if self.agrees:
+            return self.agrees, None
         if self.says_here or self.tell_port:
             thread = threading.Thread(target=self._say, args=(event.assoc, event.action_information))
             self.threads.append(thread)
@@ -195,7 +203,12 @@ class Archive:
         ae = AE(ae_title=CALLED)
         role = build_role(COMMITMENT, scp_role=True)
         own = ae.associate(
-            "127.0.0.1", self.tell_port, contexts=[build_context(COMMITMENT)], ae_title="MQI", ext_neg=[role]
+            "127.0.0.1",
+            self.tell_port,
+            contexts=[build_context(COMMITMENT)],
+            ae_title="MQI",
+            ext_neg=[role],
+            tls_args=(self.tls, "127.0.0.1") if self.tls else None,
         )
         own.send_n_event_report(told, kind, COMMITMENT, StorageCommitmentPushModelInstance)
         own.release()

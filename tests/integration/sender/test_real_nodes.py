@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import ssl
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,18 @@ from actors.sender.send import send
 from actors.settings import SendNode
 from messages.states import ReviewState
 from tests.integration.reporter.published_cases import PublishedCase
-from tests.kit.dicom_nodes import ABORT, Archive, answers, archive, node, orthanc, self_signed, server_tls, storescp
+from tests.kit.dicom_nodes import (
+    ABORT,
+    COMMITMENT,
+    Archive,
+    answers,
+    archive,
+    node,
+    orthanc,
+    self_signed,
+    server_tls,
+    storescp,
+)
 from tests.kit.sshd import free_port
 
 GOOD = Standing("accepted", uncommissioned=False, partial=False, review=ReviewState.APPROVED)
@@ -158,6 +170,29 @@ def test_a_refused_file_ends_it_and_a_warning_does_not(case: PublishedCase) -> N
         assert "it has changed elements (B000)" in sent(send(order(case, node(port)))).sentence
 
 
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (0xC001, "it cannot understand it"),
+        (0x0122, "it takes no RT Dose"),
+        (0x0110, "it says"),
+        (0xA9FF, "do not match their class"),
+    ],
+)
+def test_what_a_status_means_is_said(case: PublishedCase, status: int, words: str) -> None:
+    with archive(Archive(statuses=[status])) as port:
+        not_sent(send(order(case, node(port))), Why.REFUSED, f"{words} ({status:04X})")
+
+
+@pytest.mark.parametrize(
+    ("status", "why", "words"),
+    [(0x0213, Why.REFUSED, "refuses to commit itself (0213)"), (ABORT, Why.NODE, "no answer to the question")],
+)
+def test_an_archive_that_does_not_commit_itself(case: PublishedCase, status: int, why: Why, words: str) -> None:
+    with archive(Archive(agrees=status)) as port:
+        not_sent(send(order(case, node(port, commitment=True), commit=True)), why, words)
+
+
 def test_a_node_without_rt_dose_or_commitment(case: PublishedCase) -> None:
     with archive(Archive(), [build_context(CTImageStorage)]) as port:
         not_sent(send(order(case, node(port))), Why.NODE, "takes nothing of what was offered")
@@ -165,6 +200,10 @@ def test_a_node_without_rt_dose_or_commitment(case: PublishedCase) -> None:
     with archive(Archive(), [build_context(storing.RTDoseStorage)]) as port:
         to = node(port, commitment=True)
         assert look_at(to) == "it offers no storage commitment"
+    with archive(Archive(), [build_context(COMMITMENT)]) as port:
+        assert look_at(node(port, commitment=True)) == "it offers no RT Dose"
+    with archive(Archive(), [build_context(storing.RTDoseStorage)]) as port:
+        to = node(port, commitment=True)
         not_sent(send(order(case, to, commit=True)), Why.NODE, "takes nothing")
 
 
@@ -263,4 +302,10 @@ def test_tls_is_spoken_with_a_node_whose_certificate_is_known(case: PublishedCas
         not_sent(send(order(case, node(port, tls=True))), Why.NODE, "cannot be reached")
         not_sent(send(order(case, node(port, timeout_s=1.0))), Why.NODE)
         assert look_at(to) == ""
+        own = free_port()
+        behaviour.says_here, behaviour.tell_port = False, own
+        behaviour.tls = ssl.create_default_context(cafile=str(certificate))
+        own_keys = {"cert_file": certificate, "key_file": key, "commitment": True, "commitment_port": own}
+        to = to.model_copy(update=own_keys)
+        sent(send(order(case, to, commit=True, transaction="tls")))
     assert len(behaviour.stored) == 3

@@ -117,8 +117,25 @@ def test_files_go_before_the_question_for_those_that_are_there(database: sqlite3
     sendings.wanted(journal(database, LATER), "b", "approved")
     assert due_at(database, "pacs", LATER) == "b"
     row = next(iter(sendings.sendings_of(database, "a")))
-    assert (row.state, row.tries, row.reason, row.answers) == (STORED, 0, "", "[]")
+    assert (row.state, row.tries, row.reason, row.answers) == (STORED, 1, "", "[]")
     assert following(database, "pacs").late is None, "a node that has taken everything does not fail"
+
+
+def test_a_node_that_keeps_losing_is_late_in_the_end(database: sqlite3.Connection) -> None:
+    sendings.wanted(journal(database), "a", "approved")
+    for state, reason in ((STORED, "3 files"), (DUE, "it does not keep sum.dcm"), (STORED, "3 files"), (DUE, "again")):
+        sendings.begin_sending(journal(database, LATER), BeginSending("a", "pacs"))
+        sendings.settle_sending(journal(database, LATER), SettleSending("a", "pacs", state, reason))
+    late = following(database, "pacs").late
+    assert late is not None
+    assert (late.tries, late.reason, late.since) == (4, "again", datetime.fromisoformat(AT))
+
+
+def test_what_was_withheld_goes_once_a_rule_wants_it(database: sqlite3.Connection) -> None:
+    sendings.wanted(journal(database), "a", "approved")
+    sendings.settle_sending(journal(database), SettleSending("a", "pacs", SendingState.WITHHELD, "it is PARTIAL"))
+    sendings.wanted(journal(database, LATER), "a", "approved")
+    assert due_at(database, "pacs", LATER) == "a"
 
 
 @pytest.mark.parametrize("record", [BeginSending("a", "pacs"), SettleSending("a", "pacs", SENT)])
