@@ -185,6 +185,10 @@ class Proxy:
         return moved
 
     def _step(self, pair: _Pair, flow: _Flow) -> bool:
+        if self.cut_every is not None and pair.carried >= self.cut_every:  # it carried more before that was asked
+            self.cuts += 1
+            self._drop(pair)
+            return False
         limit = self._limit(pair)
         if limit <= 0:
             return False

@@ -121,6 +121,12 @@ class Sshd:
         self._process.wait()
         self._process = None
 
+    @property
+    def pid(self) -> int:
+        """Of the server, while it runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def restart(self) -> None:
         self.stop()
         self.start()
