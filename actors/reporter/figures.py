@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from actors.reporter.comparison import Comparison, Criterion
-from actors.reporter.levels import Figure, Level, at_least, at_most, limits_text
+from actors.reporter.levels import Figure, Level, at_least, at_most, limits_text, signed
 from actors.reporter.pairs import Pair, PairName
 from actors.reporter.published import Manifest
 from actors.reporter.ranges import RangeDifference
@@ -109,7 +109,7 @@ def _comparison_figures(
         is_judged = result.criterion == judged
         seen = f", {result.outside} not reached by the evaluated dose's grid" if result.outside else ""
         yield Figure(
-            f"gamma {result.criterion}: points ≤ 1",
+            f"gamma {result.criterion}, points with γ ≤ 1",
             f"{result.passed_percent:.2f} % of {result.points}{seen}; mean {result.mean:.3f}, 99 % ≤ {result.p99:.3f}, "
             f"max {result.maximum:.3f}",
             limits_text(passed, "%", "≥") if is_judged else "",
@@ -119,16 +119,16 @@ def _comparison_figures(
     difference = comparison.difference
     yield Figure(
         f"dose {_DIFFERENCES[subject.lower()]}, of the normalisation",
-        f"mean {difference.mean_percent:+.2f} %, σ {difference.deviation_percent:.2f} %, 96 % of "
+        f"mean {signed(difference.mean_percent)} %, σ {difference.deviation_percent:.2f} %, 96 % of "
         f"{difference.points} points "
-        f"within {difference.p02_percent:+.2f} and {difference.p98_percent:+.2f} %",
+        f"within {signed(difference.p02_percent)} and {signed(difference.p98_percent)} %",
         "",
         None,
         subject,
     )
     yield Figure(
         "the same at or above 80 % of the normalisation",
-        f"mean {difference.high_mean_percent:+.2f} %",
+        f"mean {signed(difference.high_mean_percent)} %",
         "",
         None,
         subject,
@@ -141,7 +141,7 @@ def _range_figures(difference: RangeDifference, levels: PairLevels, subject: str
     if difference.mean_mm is not None:
         yield Figure(
             f"distal 80 % {_DIFFERENCES[subject.lower()]}, along the beam",
-            f"mean {difference.mean_mm:+.2f} mm, 95 % within {difference.p95_mm:.2f} mm ({difference.rays} rays)",
+            f"mean {signed(difference.mean_mm)} mm, 95 % within {difference.p95_mm:.2f} mm ({difference.rays} rays)",
             limits_text(levels.range_mm, "mm (mean)"),
             at_most(abs(difference.mean_mm), levels.range_mm),
             beam,

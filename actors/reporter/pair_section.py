@@ -48,7 +48,7 @@ def _how(evidence: Evidence, rules: ReportSettings) -> Iterator[str]:
 def _of_pair(pair: Pair, manifest: Manifest) -> str:
     assert pair.comparison is not None, "of a pair that was compared"
     stride, units = pair.comparison.stride, "Gy" if manifest.gray else "relative"
-    points = "every point" if stride == 1 else f"every {stride}th point in each direction"
+    points = "every point" if stride == 1 else f"one point in {stride} along each axis"
     return (
         f"{str(pair.name).capitalize()}: {pair.evaluated} evaluated, {pair.reference} the reference; gamma of "
         f"{points}; normalisation {pair.comparison.normalisation_gy:.4g} {units}."

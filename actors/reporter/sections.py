@@ -14,6 +14,8 @@ from actors.reporter.published import Manifest
 
 _SPOTS = "planned spots (engine)"
 
+_DVH_COLUMNS = ("mean", "D98", "D95", "D50", "D2", "max")
+
 
 def dose_section(evidence: Evidence, manifest: Manifest, view: View, figures: tuple[Figure, ...]) -> Section:
     """The dose itself, its noise and dose per MU."""
@@ -47,7 +49,7 @@ def _depth_pictures(depths: tuple[BeamDepth, ...], units: str) -> Iterator[Pictu
 
 def dvh_section(evidence: Evidence, manifest: Manifest) -> Section:
     """Histograms of the structures."""
-    dvh, units = evidence.dvh, "Gy" if manifest.gray else "relative"
+    dvh, units, unit = evidence.dvh, *(("Gy", "Gy") if manifest.gray else ("relative", ""))
     if dvh.reason:
         return Section("Dose-volume histograms", (f"None: {dvh.reason}.",))
     planned = {one.structure.number: one for one in dvh.planned}
@@ -59,7 +61,7 @@ def dvh_section(evidence: Evidence, manifest: Manifest) -> Section:
     )
     table = Table(
         f"Structures ({units} of this session)",
-        ("structure", "dose", "volume cm³", "mean", "D98", "D95", "D50", "D2", "max"),
+        ("structure", "dose", "volume cm³", *(f"{name} {unit}".strip() for name in _DVH_COLUMNS)),
         rows,
         (None,) * len(rows),
         " ".join(_dvh_notes(dvh)),

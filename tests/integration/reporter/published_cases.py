@@ -26,6 +26,7 @@ from messages.interpretation import BeamInput, InterpretCase
 from messages.results import BeamResult, PublishCase, VerifyRun
 from tests.kit.profiles import CONF, ct_profile
 
+ALL = slice(None)
 CASE = "20260302-093015-0123abcd"
 PLANNED = "plan-0123456789ab"
 CALIBRATIONS = tuple((gantry, str(CONF / "calibrations" / f"{gantry.lower()}.txt")) for gantry in ("G1", "G2"))
@@ -51,11 +52,19 @@ def in_water() -> EngineProfile:
 
 
 def publish(
-    recipe: CaseRecipe, folder: Path, profile: EngineProfile, *, partial: bool = False, version: str = ""
+    recipe: CaseRecipe,
+    folder: Path,
+    profile: EngineProfile,
+    *,
+    partial: bool = False,
+    version: str = "",
+    deliveries: slice = ALL,
 ) -> PublishedCase:
-    """The whole way of a case but for daemon and hosts."""
+    """The whole way of a case but for daemon and hosts. deliveries: those of its folders that are at hand."""
     written = write_case(recipe, folder / "share")
-    return _publish(written, _source(written, partial=partial), folder, profile, version)
+    source = _source(written, partial=partial)
+    source = replace(source, deliveries=source.deliveries[deliveries])
+    return _publish(written, source, folder, profile, version)
 
 
 def publish_planned(case: PublishedCase, folder: Path, profile: EngineProfile, *, version: str = "") -> PublishedCase:
