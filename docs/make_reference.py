@@ -1,4 +1,6 @@
-"""Writes docs/reference.md, every command, setting and metric: ``bin/docs``, or ``python docs/make_reference.py FILE``.
+"""Writes docs/reference.md, every command, setting, metric and exported column.
+
+``bin/docs``, or ``python docs/make_reference.py FILE``.
 
 Settings are told as the annotated configuration tells them, commands as their own help, metrics as /metrics.
 """
@@ -61,10 +63,27 @@ def _arguments(command: object) -> list[object]:
     return [one for one in command.params if one.param_type_name == "argument"]  # type: ignore[attr-defined]
 
 
+def exports() -> Iterator[tuple[str, str, str, str]]:
+    """(column, tables that have it, kind, meaning) of ``export``."""
+    from actors.cli.export import TABLES, columns_of  # noqa: PLC0415
+
+    tables: dict[tuple[str, str, str], list[str]] = {}
+    for table in TABLES:
+        for column in columns_of(table, [(3.0, 2.0)]):
+            tables.setdefault((column.name, column.kind, column.meaning), []).append(table)
+    for (name, kind, meaning), found in tables.items():
+        yield name, ", ".join(found), kind, meaning
+
+
 def page() -> str:
     """The whole file."""
     text = (ROOT / "conf" / "mqi-actors.toml").read_text(encoding="utf-8")
-    lines = ["# Reference", "", "Written by `bin/docs` from the program: every command, setting and metric.", ""]
+    lines = [
+        "# Reference",
+        "",
+        "Written by `bin/docs` from the program: every command, setting, metric and exported column.",
+        "",
+    ]
     lines += [
         "## Commands",
         "",
@@ -78,6 +97,15 @@ def page() -> str:
     lines += [f"| `{key}` | `{_cell(value)}` | {_cell(says)} |" for key, value, says in settings(text)]
     lines += ["", "## Metrics", "", "| metric | kind | labels | meaning |", "| --- | --- | --- | --- |"]
     lines += [f"| `{name}` | {kind} | {labels} | {_cell(says)} |" for name, kind, labels, says in metrics()]
+    lines += [
+        "",
+        "## Exports",
+        "",
+        "Columns of `export`, in their order. Gamma has one for each criterion that is configured.",
+        "",
+    ]
+    lines += ["| column | tables | kind | meaning |", "| --- | --- | --- | --- |"]
+    lines += [f"| `{name}` | {tables} | {kind} | {_cell(says)} |" for name, tables, kind, says in exports()]
     return "\n".join(lines) + "\n"
 
 

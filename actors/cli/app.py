@@ -338,7 +338,7 @@ def export(
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Verdicts, pass rates, deviations, times and versions of the cases, for statistics; daemon up or down."""
+    """Verdicts, pass rates, deviations, times and versions of the cases, for statistics elsewhere."""
     del debug
     from actors.cli.export import Wanted, run_export
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from actors.cli.app import app
+from actors.cli.export import TABLES, columns_of
 from actors.monitor.catalogue import CATALOGUE
 from actors.settings import Settings
 
@@ -61,6 +62,7 @@ def test_every_command_setting_and_metric_stands_in_it_and_no_other() -> None:
     assert {usage.split()[0] for usage in named[0]} == set(get_command(app).commands)  # type: ignore[attr-defined]
     assert named[1] == keys(Settings)
     assert {name.removesuffix("_total") for name in named[2]} == {measure.name for measure in CATALOGUE}
+    assert named[3] == {column.name for table in TABLES for column in columns_of(table, [(3.0, 2.0)])}
 
 
 def test_settings_are_read_off_the_annotated_configuration() -> None:

@@ -64,7 +64,7 @@ def run_export(conf: Path | None, wanted: Wanted, *, as_json: bool) -> None:
     settings = site.settings
     selection = selection_of(wanted.since, wanted.until, wanted.gantry, settings.site.zone)
     if wanted.out is None and wanted.format == "parquet":
-        raise CommandError(ExitCode.USAGE, "Parquet is no text.", "", "Name a file: --out FILE.", "needs-file")
+        raise CommandError(ExitCode.USAGE, "Parquet is no text.", "", "Name a file: --out FILE.", "export-file")
     criteria = (*settings.report.gamma, settings.report.gamma_judged)
     columns = columns_of(wanted.table, criteria)
     with _destination(wanted.out) as out:

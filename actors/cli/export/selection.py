@@ -46,4 +46,4 @@ def _moment(text: str, zone: str, option: str, *, whole_day: bool = False) -> da
         return datetime.combine(day, time(), ZoneInfo(zone))
     except (ValueError, OverflowError):
         remedy = "A day such as 2026-03-02, or a time such as 2026-03-02T18:00:00+09:00."
-        raise CommandError(ExitCode.USAGE, f'{option} "{text}" is no date.', "", remedy, "bad-date") from None
+        raise CommandError(ExitCode.USAGE, f'{option} "{text}" is no date.', "", remedy, "export-date") from None

@@ -87,7 +87,7 @@ def parquet_rows(out: IO[bytes], table: str, columns: Sequence[Column], zone: Zo
             "Parquet needs the package pyarrow, which is not installed.",
             "",
             "Install it beside this program (pip install pyarrow, in its .venv), or take --format csv or json.",
-            "no-pyarrow",
+            "export-pyarrow",
         ) from None
     kinds = {"text": arrow.string(), "number": arrow.float64(), "whole": arrow.int64(), "flag": arrow.bool_()}
     kinds["time"] = arrow.timestamp("us", tz=zone.key)
@@ -127,10 +127,14 @@ def _typed(column: Column, value: Any) -> Any:
     """A value of the column's kind; None where there is none, also for a number that is none."""
     if value is None or value == "" or (isinstance(value, float) and not math.isfinite(value)):
         return None
-    makers: Mapping[str, Callable[[Any], Any]] = {"number": _number, "whole": int, "flag": bool, "text": str}
-    return value if column.kind == "time" else makers[column.kind](value)
+    return _MAKERS[column.kind](value)
 
 
 def _number(value: Any) -> float:
     """To ten digits: what follows is rounding."""
     return float(f"{float(value):.10g}")
+
+
+_MAKERS: Mapping[str, Callable[[Any], Any]] = MappingProxyType(
+    {"number": _number, "whole": int, "flag": bool, "text": str, "time": lambda at: at}
+)
