@@ -178,3 +178,22 @@ def test_layers_weigh_by_their_protons_per_mu(tmp_path: Path) -> None:
     behind = int((depth_mm - 90.0) / 2.0)
     assert both[:behind].sum() == pytest.approx(alone[:behind].sum(), rel=0.04)
     assert both[behind:].sum() > 1.5 * alone[behind:].sum()
+
+
+def test_four_times_the_protons_halve_the_noise(tmp_path: Path) -> None:
+    """Of a field, whose high dose has voxels enough for the noise itself to be known."""
+    size, depth_mm = (20, 20, 24), 96.0
+    layer = mcsquare.SpotLayer(110.0, tuple((x, y, 1.0) for x in range(-42, 43, 6) for y in range(-42, 43, 6)))
+    noise = []
+    for primaries in (4000, 16000):
+        run = driver_run(
+            tmp_path / str(primaries),
+            [layer],
+            BeamModel=pencil_model(tmp_path / "model.txt", sigma_mm=4.0),
+            Num_Primaries=primaries,
+            **box_keys(size, (6.0, 6.0, 4.0), (-60.0, -60.0, SURFACE_MM - depth_mm)),
+        )
+        code, said = run.process()
+        assert code == 0, said
+        noise.append(relative_sigma(*(run.dose(size, f"beam_half{number}.raw") for number in (1, 2))))
+    assert noise[0] / noise[1] == pytest.approx(2.0, rel=0.10)
