@@ -155,6 +155,8 @@ class Archive:
     """Of the C-STOREs to come, one each; then success."""
     agrees: int = 0
     """Status of its answers to questions for commitment."""
+    late: str = ""
+    """UID of an earlier question, which it answers first, with a loss."""
     keeps: bool = True
     """What it answers to a question for commitment."""
     says_here: bool = True
@@ -187,6 +189,13 @@ class Archive:
         return 0, None
 
     def _say(self, association: Any, question: Dataset) -> None:
+        if self.late:
+            old = Dataset()
+            old.TransactionUID = self.late
+            old.FailedSOPSequence = [Dataset()]
+            old.FailedSOPSequence[0].ReferencedSOPClassUID = RT_DOSE
+            old.FailedSOPSequence[0].ReferencedSOPInstanceUID = "1.2.3"
+            association.send_n_event_report(old, 2, COMMITMENT, StorageCommitmentPushModelInstance)
         told = Dataset()
         told.TransactionUID = question.TransactionUID
         if self.keeps:
