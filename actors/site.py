@@ -36,3 +36,5 @@ class Site:
     stop: Callable[[], None]
     """Ask the process to stop in order; returns at once."""
     reload: Callable[[], SettingsReloaded]
+    results_mount: str = ""
+    """Where the share of the results is mounted; empty: not known."""

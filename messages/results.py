@@ -70,6 +70,8 @@ class PublishCase:
     """Of a recalculation of the case that it supersedes: why."""
     recalculated_by: str = ""
     """… and by whose order."""
+    results_mount: str = ""
+    """Where the share of ``results_dir`` is mounted: without it nothing is written. Empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ class Case(Actor):
         work_days: float = 90.0,
         engine_version: str,
         daemon_version: str,
+        results_mount: str = "",
         planned_run: bool = False,
         hosts: Mapping[str, FarHost] | None = None,
     ) -> None:
@@ -111,9 +112,8 @@ class Case(Actor):
         self._mail = Mail(context.address, case, scheduler, worker_address, admission)
         self._profile, self._calibrations, self._zone = profile, calibrations, zone
         self._folder = work_dir / case
-        self._ways = Ways(
-            self._folder, str(results_dir), RetryPolicy(attempts), profile, engine_version, daemon_version, planned_run
-        )
+        rest = engine_version, daemon_version, results_mount, planned_run
+        self._ways = Ways(self._folder, str(results_dir), RetryPolicy(attempts), profile, *rest)
         self._view = CaseView(case, doing=Doing.READING)
         self._far: FarStep | None = None
         if profile.interpret == "host":

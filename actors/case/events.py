@@ -9,6 +9,7 @@ from actors.case import effects as fx
 from actors.case.retry import RetryPolicy, pause_s
 from actors.case.view import SETTLED, Attempt, Beam, CaseView, Doing
 from actors.case.workflow import unmatched, why_failed
+from actors.mounts import AWAY
 from messages.faults import Blame, Fault
 from messages.interpretation import Interpretation
 from messages.ledger import CaseRow, ExplainBeam
@@ -160,7 +161,7 @@ def step_failed(view: CaseView, fault: Fault) -> tuple[fx.Effect, ...]:
 
 def _full(view: CaseView, fault: Fault) -> bool:
     """There is no room on a disk: waited for as long as it takes."""
-    return not view.roomy or "full" in fault.kind or "space" in fault.kind
+    return not view.roomy or fault.kind == AWAY or "full" in fault.kind or "space" in fault.kind
 
 
 # -- beams

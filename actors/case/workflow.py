@@ -45,6 +45,7 @@ class Ways:
     profile: EngineProfile
     engine_version: str
     daemon_version: str
+    results_mount: str = ""
     planned_run: bool = False
     """The engine also computes the planned spots of every plan, to compare deliveries with."""
 
@@ -209,6 +210,7 @@ def _publication(view: CaseView, ways: Ways) -> PublishCase:
         supersedes=view.source.supersedes,
         recalculated_because=view.source.recalculated_because,
         recalculated_by=view.source.recalculated_by,
+        results_mount=ways.results_mount,
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 
 from actors.errors import MqiError
 from actors.monitor.alarms import AlarmBook, Change, Condition, Raised
@@ -19,6 +20,7 @@ from actors.monitor.machine import machine_conditions, read_machine
 from actors.monitor.meters import CONTENT_TYPE
 from actors.monitor.outbox import Outbox
 from actors.monitor.restarts import Unrest
+from actors.mounts import away
 from actors.settings import MonitorSettings
 from actors.supervision import Actor, Context, Exited, TaskFailed, TaskScope, Up
 from messages.address import Mailbox
@@ -86,9 +88,10 @@ class Monitor(Actor):
     """Health of everything, and the only one who raises and clears alarms.
 
     ``standing`` reads the alarms that the ledger has; it may block, and is called in a task. ``hosts``: addresses of
-    the hosts' controls. ``disks``: (label, folder, least free GB) of what new work needs. ``room_for``: who is told
-    DiskState, besides those that subscribe. ``notifier`` is told that the ledger has news of alarms. ``facts`` reads
-    what happened after an event of the ledger (states left: since ``began``, when the process began); it may block too.
+    the hosts' controls. ``disks``: (label, folder, least free GB) of what new work needs; ``mounts``: by label, where
+    its share is mounted. ``room_for``: who is told DiskState, besides those that subscribe. ``notifier`` is told that
+    the ledger has news of alarms. ``facts`` reads what happened after an event of the ledger (states left: since
+    ``began``, when the process began); it may block too.
     """
 
     def __init__(
@@ -99,6 +102,7 @@ class Monitor(Actor):
         standing: Callable[[], tuple[AlarmRow, ...]],
         hosts: tuple[Mailbox, ...],
         disks: tuple[tuple[str, Path, float], ...],
+        mounts: Mapping[str, str] = MappingProxyType({}),
         thresholds: MonitorSettings,
         interval_s: float,
         room_for: tuple[Mailbox, ...] = (),
@@ -111,6 +115,7 @@ class Monitor(Actor):
         self._ledger, self._standing, self._hosts = ledger, standing, hosts
         self._thresholds, self._interval_s = thresholds, interval_s
         self._disks = {label: Disk(label, str(path), least) for label, path, least in disks}
+        self._mounts = mounts
         self._disk_at: dict[str, float] = {}
         self._room: DiskState | None = None
         self._room_for: dict[str, Mailbox] = {listener.id: listener for listener in room_for}
@@ -322,11 +327,7 @@ class Monitor(Actor):
 
     def _watch_disk(self, scope: TaskScope, disk: Disk) -> None:
         while True:
-            try:
-                seen = _DiskSeen(disk.label, shutil.disk_usage(disk.path).free, "")
-            except OSError as error:
-                seen = _DiskSeen(disk.label, None, error.strerror or str(error))
-            scope.tell(seen)
+            scope.tell(_look_at(disk, self._mounts.get(disk.label, "")))
             if scope.wait(self._interval_s):
                 return
 
@@ -353,3 +354,13 @@ class Monitor(Actor):
 
 def _time_of_day() -> datetime:
     return datetime.now().astimezone()
+
+
+def _look_at(disk: Disk, mount: str) -> _DiskSeen:
+    """An empty mount point has the room of the disk below it: it is asked for its share first."""
+    try:
+        if why := away(Path(disk.path), mount):
+            return _DiskSeen(disk.label, None, why)
+        return _DiskSeen(disk.label, shutil.disk_usage(disk.path).free, "")
+    except OSError as error:
+        return _DiskSeen(disk.label, None, error.strerror or str(error))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from actors.crash_points import effect
 from actors.errors import MqiError
+from actors.mounts import check_mounted
 from actors.unfinished import abandoned, unfinished
 from messages.faults import Blame, Fault
 from messages.files import FileProof
@@ -77,14 +78,18 @@ class NewFolder:
 
 
 def is_report(name: str) -> bool:
-    """The report's folder, or one in whose place a later report stepped."""
-    return name == REPORT or name.startswith(f"{REPORT}.earlier-")
+    """The report's folder, or one in whose place a later report stepped: whole then, or damaged."""
+    return name == REPORT or name.startswith((f"{REPORT}.earlier-", f"{REPORT}.damaged-"))
 
 
-def new_folder(results_dir: Path, case: str) -> NewFolder:
-    """Begin the folder of a case; what an earlier try left half-made is removed. MqiError for an unfit name."""
+def new_folder(results_dir: Path, case: str, mount: str = "") -> NewFolder:
+    """Begin the folder of a case; what an earlier try left half-made is removed.
+
+    Raises MqiError for an unfit name, and where the share is not mounted at ``mount`` (empty: not known).
+    """
     if not case or case.startswith(".") or Path(case).name != case:
         raise MqiError(Fault(what=f"{case!r} cannot name a results folder.", blame=Blame.OURS, kind="case-name"))
+    check_mounted(results_dir, mount)
     results_dir.mkdir(parents=True, exist_ok=True)
     for leftover in abandoned(results_dir, case):
         with effect("publish.clear"):

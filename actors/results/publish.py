@@ -34,7 +34,7 @@ def publish_case(case: PublishCase) -> PublishedCase:
     profile = EngineProfile.model_validate_json(case.profile_json)
     pairs = _paired(case)
     judgement = judge(case, profile)
-    folder = new_folder(Path(case.results_dir), case.interpretation.case)
+    folder = new_folder(Path(case.results_dir), case.interpretation.case, case.results_mount)
     try:
         return _write(_Publication(case, profile, judgement, pairs), folder)
     finally:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from actors.demo.factory import write_demo_case
 from actors.demo.site import DemoSite, make_site
+from actors.ledger import Reader
 from actors.results import verify_published
 from messages.states import CaseState
 from tests.kit.daemon import Daemon, run_cli, until
-from tests.kit.disks import read_only
+from tests.kit.disks import read_only, small_disk
 from tests.kit.profiles import quick_profile
 
 
@@ -34,6 +36,34 @@ def test_a_results_folder_that_is_removed_while_an_engine_runs_costs_no_result(t
         rows = daemon.until_ended(1)
         assert {row.state for row in rows.values()} == {CaseState.DONE}
         assert all(verify_published(site.results / case) == () for case in rows)
+
+
+@pytest.mark.promise("P20")
+def test_a_results_share_that_is_unmounted_is_waited_for_and_its_empty_mount_point_gets_nothing(tmp_path: Path) -> None:
+    """Also after a restart: that is when shares are not mounted."""
+    site = a_site(tmp_path, seconds=1.0)
+    with small_disk(site.results, 200_000), Daemon(site) as daemon:
+        arrive(site, 1)
+        until(lambda: any(beam.state == "running" for row in daemon.rows().values() for beam in row.beams), 20)
+        subprocess.run(["umount", "-l", str(site.results)], check=True)
+
+        def waits() -> bool:
+            return any("is not mounted" in alarm.text for alarm in Reader(site.ledger).alarms())
+
+        until(waits, 30, "an alarm stands")
+        until(lambda: any(beam.state == "done" for row in daemon.rows().values() for beam in row.beams), 30, "it ran")
+        assert daemon.stop() == 0
+        daemon.start()
+        until(waits, 30, "an alarm stands")
+        assert list(site.results.iterdir()) == []
+        assert {row.state for row in daemon.rows().values()} == {CaseState.RUNNING}
+        with small_disk(site.results, 200_000):
+            rows = daemon.until_ended(1, 90)
+            assert {row.state for row in rows.values()} == {CaseState.DONE}
+            assert all(verify_published(site.results / case) == () for case in rows)
+            until(lambda: not waits(), 30, "the alarm is over")
+            assert daemon.stop() == 0
+        subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(site.results)], check=True)  # for the end of the outer one
 
 
 @pytest.mark.promise("P37")

@@ -21,6 +21,7 @@ LIBRARIES = {
     "documents",
     "crash_points",
     "unfinished",
+    "mounts",
 }
 """What every room may import beside messages."""
 TOPS = {"cli", "demo", "tree", "host_tree"}

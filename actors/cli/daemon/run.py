@@ -25,6 +25,7 @@ from actors.cli.version import program_version
 from actors.console import control_socket
 from actors.ledger import next_boot
 from actors.logs import start_logs
+from actors.mounts import NOTE, expected_mount
 from actors.settings import Settings, SettingsError, diff, load, merged
 from messages.engine import EngineProfile
 from messages.operators import SettingsReloaded
@@ -199,6 +200,7 @@ class RealTree:
             socket=daemon.socket,
             stop=daemon.stop,
             reload=daemon.reload,
+            results_mount=expected_mount(daemon.settings.results.dir, daemon.settings.daemon.state_dir / NOTE),
         )
 
 

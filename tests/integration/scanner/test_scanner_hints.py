@@ -10,7 +10,8 @@ from typing import cast
 
 import pytest
 from watchdog.observers.api import EventQueue, ObservedWatch
-from watchdog.observers.inotify import InotifyEmitter, InotifyFD
+from watchdog.observers.inotify import InotifyEmitter
+from watchdog.observers.inotify_c import InotifyFD
 
 from actors.scanner import hints
 from actors.supervision import TaskScope
