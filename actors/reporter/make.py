@@ -15,7 +15,7 @@ from actors.reporter.folder import FOLDER, existing_report, write_report
 from actors.reporter.html_page import page
 from actors.reporter.kept import CONTENT, STANDING, Kept, content_bytes, kept_findings
 from actors.reporter.order import MadeReport, MakeReport
-from actors.reporter.pair_section import comparison_section
+from actors.reporter.pair_section import comparison_sections
 from actors.reporter.pdf_pages import pages
 from actors.reporter.planes import view_of
 from actors.reporter.provenance import identity_of, not_verified_section, provenance_section
@@ -81,7 +81,7 @@ def report_of(findings: Findings, spots: SpotTables) -> Report:
     published, evidence, rules = findings.published, findings.evidence, findings.rules
     view = view_of(evidence.total, phantom=published.manifest.phantom)
     sections = (
-        comparison_section(findings),
+        *comparison_sections(findings),
         dose_section(evidence, published.manifest, view, findings.dose),
         dvh_section(evidence, published.manifest),
         *delivery_sections(findings.judged, spots, rules),

@@ -15,17 +15,18 @@ from actors.reporter.published import Manifest
 from actors.settings import ReportSettings
 
 
-def comparison_section(findings: Findings) -> Section:
-    """The three pairs with their figures and pictures."""
+def comparison_sections(findings: Findings) -> Iterator[Section]:
+    """What was compared and how; then the figures and pictures of the pairs, where there are any."""
     evidence, rules, manifest = findings.evidence, findings.rules, findings.published.manifest
     compared = [pair for pair in evidence.pairs if pair.comparison is not None]
-    return Section(
+    yield Section(
         title="Comparison of dose",
         paragraphs=(*_how(evidence, rules), *(_of_pair(pair, manifest) for pair in compared)),
-        figures=findings.compared,
         tables=(_table(findings),),
-        pictures=tuple(picture for pair in compared for picture in _pictures(pair, manifest, rules)),
     )
+    if findings.compared:
+        pictures = tuple(picture for pair in compared for picture in _pictures(pair, manifest, rules))
+        yield Section(title="Comparison of dose: figures", figures=findings.compared, pictures=pictures)
 
 
 def _how(evidence: Evidence, rules: ReportSettings) -> Iterator[str]:
@@ -83,7 +84,7 @@ def _noise_note(findings: Findings) -> str:
     noise = [100.0 * beam.noise for beam in findings.published.manifest.beams if beam.noise is not None]
     if not noise:
         return "The engine gave no half-runs: the statistical uncertainty is not known."
-    return f"Statistical uncertainty of the delivered dose: {max(noise):.2f} % (worst beam); of each pair below."
+    return f"Statistical uncertainty of the delivered dose: {max(noise):.2f} % (worst beam); of each pair: its figures."
 
 
 def _pictures(pair: Pair, manifest: Manifest, rules: ReportSettings) -> Iterator[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from actors.formats.plan import PlanBeam
 from actors.formats.plan_files import plan_content
 from actors.formats.plan_reader import parse_plan
 from actors.formats.profile import load_profile
-from actors.interpreter import interpret_case
+from actors.interpreter import interpret_case, pack_case, take_answer
+from actors.interpreter.__main__ import main
 from messages.engine import EngineProfile
 from messages.files import FileProof
-from messages.interpretation import InterpretCase
+from messages.interpretation import InterpretCase, PackCase, PackedCase, TakeAnswer
 
 SMALL = CaseRecipe(beams=2, layers=3, spots=12)
 MOQUI = load_profile("moqui", CONF / "engines").model_copy(update={"geometry": "phantom", "grid": REFERENCE.grid})
@@ -124,3 +126,17 @@ def test_what_is_refused_of_a_delivery_is_refused_of_its_plan(tmp_path: Path) ->
         content=plan_content([FileProof("RP.dcm", 0, digest)]),
     )
     assert "block" in fault_of(replace(request, source=source)).what.casefold()
+
+
+def test_a_host_writes_the_same_planned_spots(tmp_path: Path) -> None:
+    case = write_case(SMALL, tmp_path / "root")
+    request = planned_request(case, tmp_path / "input")
+    here = interpret_case(request)
+    bundle = pack_case(PackCase(request, str(tmp_path / "bundle")))
+    assert isinstance(bundle, PackedCase)
+    assert [proof.path for proof in bundle.files if proof.path.endswith(".ptn")] == []
+    run = tmp_path / "host" / "run"
+    shutil.copytree(bundle.directory, run / "in")
+    main(run / "in" / bundle.request, run / "out")
+    asked = next(proof.sha256 for proof in bundle.files if proof.path == bundle.request)
+    assert take_answer(TakeAnswer("gpu1", str(run), request.target, bundle.directory, asked)) == here
