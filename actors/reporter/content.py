@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from actors.reporter.levels import Figure, Level
+
+DIGEST = re.compile(r"[0-9a-f]{64}")
+"""A SHA-256 that fills a cell of a table: it stays on one line."""
 
 
 @dataclass(frozen=True, slots=True)

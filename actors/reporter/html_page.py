@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator
 from html import escape
 
-from actors.reporter.content import Picture, Report, Section, Table, figure_rows
+from actors.reporter.content import DIGEST, Picture, Report, Section, Table, figure_rows
 from actors.reporter.levels import Level
 
 _MARKS = {Level.PASS: "✓", Level.REVIEW: "△", Level.FAIL: "✗"}
 """Told by shape, not by colour alone."""
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _LONG_WORD = 24
 _MANY_COLUMNS = 10
 _STYLE = """
@@ -99,7 +97,7 @@ def _table(table: Table) -> Iterator[str]:
 
 def _cell(text: str) -> str:
     """A digest stays on its line; what has no place to break may break anywhere."""
-    if _DIGEST.fullmatch(text):
+    if DIGEST.fullmatch(text):
         return f'<td class="hash">{text}</td>'
     long = ' class="long"' if max(map(len, text.split()), default=0) > _LONG_WORD else ""
     return f"<td{long}>{escape(text)}</td>"

@@ -9,7 +9,7 @@ from pathlib import Path
 from fpdf import FPDF
 from fpdf.fonts import FontFace, TTFFont
 
-from actors.reporter.content import Picture, Report, Section, Table, figure_rows
+from actors.reporter.content import DIGEST, Picture, Report, Section, Table, figure_rows
 from actors.reporter.levels import Level
 
 _FAMILY = "DejaVu"
@@ -19,6 +19,8 @@ _SHADES = {
     Level.FAIL: FontFace(emphasis="BOLD", fill_color=220),
 }
 _HEAD = FontFace(emphasis="BOLD", fill_color=230)
+_DIGEST_STYLE = FontFace(size_pt=6.0)
+"""A SHA-256 on one line."""
 _TEXT_PT = 8.5
 _SMALL_PT = 7.0
 _LINE_MM = 4.4
@@ -81,7 +83,7 @@ def _front(paper: _Paper, report: Report) -> None:
 
 
 def _section(paper: _Paper, section: Section) -> None:
-    if paper.will_page_break(_LEAST_ROOM_MM):
+    if paper.will_page_break(_room_of(paper, section)):
         paper.add_page()
     paper.ln(4)
     _words(paper, section.title, 11, bold=True)
@@ -103,6 +105,14 @@ def _section(paper: _Paper, section: Section) -> None:
         _table(paper, table)
         if table.note:
             _words(paper, table.note, _SMALL_PT, after=1)
+
+
+def _room_of(paper: _Paper, section: Section) -> float:
+    """A heading does not stand apart from what follows it (mm)."""
+    if section.paragraphs or section.figures or not section.pictures:
+        return _LEAST_ROOM_MM
+    first = section.pictures[0]
+    return _LEAST_ROOM_MM + _height(first, paper.epw if first.wide else paper.epw / 2)
 
 
 def _words(
@@ -130,7 +140,9 @@ def _table(paper: _Paper, table: Table, *, heading: bool = True) -> None:
         if heading:
             grid.row([_known(paper, name) for name in table.columns])
         for row, level in zip(table.rows, table.levels, strict=True):
-            grid.row([_known(paper, cell) for cell in row], style=_SHADES.get(level) if level else None)
+            line = grid.row(style=_SHADES.get(level) if level else None)
+            for cell in row:
+                line.cell(_known(paper, cell), style=_DIGEST_STYLE if DIGEST.fullmatch(cell) else None)
     paper.ln(1)
 
 

@@ -19,7 +19,7 @@ _ISODOSES = (10.0, 50.0, 80.0, 95.0)
 _PANELS_IN = 5.3
 """Width of the three panels together, without what stands around them."""
 _AROUND_IN = 0.95
-_TALLEST_IN = 4.6
+_TALLEST_IN = 3.0
 _SHORTEST_IN = 1.3
 _MARGIN_MM = 15.0
 _WINDOW_HU = (-200.0, 250.0)

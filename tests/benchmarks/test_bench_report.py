@@ -51,10 +51,14 @@ def test_the_report_of_a_large_case(fault: str, tmp_path: Path) -> None:
         [sys.executable, "-c", CASE, str(tmp_path), fault], capture_output=True, text=True, check=True, cwd=ROOT
     )
     result, case_folder = made.stdout.splitlines()[-2:]
+    calibrations = tuple(
+        (gantry, str(ROOT / "conf" / "calibrations" / f"{gantry.lower()}.txt")) for gantry in ("G1", "G2")
+    )
+    order = MakeReport(result, case_folder, ReportSettings(memory_limit_mb=4000), calibrations=calibrations)
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", PROCESS, str(os.getpid())],
-        input=pickle.dumps(MakeReport(result, case_folder, ReportSettings(memory_limit_mb=4000))),
+        input=pickle.dumps(order),
         capture_output=True,
         check=True,
         cwd=ROOT,
@@ -63,8 +67,9 @@ def test_the_report_of_a_large_case(fault: str, tmp_path: Path) -> None:
     used = json.loads(done.stderr.splitlines()[-1])
     answer = json.loads(done.stdout)
     print(
-        f"report of 256 x 256 x 128 ({fault or 'as planned'}, {answer['made']['verdict']}): {took:.1f} s, "
-        f"{used['cpu_s']:.1f} s of processor, {used['mb']:.0f} MB (under {LIMIT_S:.0f} s, {LIMIT_MB:.0f} MB)"
+        f"report of 256 x 256 x 128 ({fault or 'as planned'}, {answer['made']['verdict']}): {took:.1f} s by the clock, "
+        f"{used['cpu_s']:.1f} s of processor, {used['mb']:.0f} MB (under {LIMIT_S:.0f} s, {LIMIT_MB:.0f} MB; "
+        f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors)"
     )
     assert used["mb"] < LIMIT_MB
     assert used["cpu_s"] < LIMIT_S
