@@ -195,6 +195,7 @@ def explain(conf: Path | None, subject: str, *, as_json: bool) -> None:
             datetime.now().astimezone(),
             site.settings.retry.attempts,
             site.settings.daemon.active_cases,
+            tuple(host.name for host in site.settings.hosts),
         ),
         attempts=site.reader.attempts(row.case),
         sendings=site.reader.sendings(row.case),

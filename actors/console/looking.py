@@ -147,7 +147,8 @@ class Look:
     def _look_around(self, now: datetime) -> Around:
         if time.monotonic() - self._foretold_s >= FORETOLD_S:
             self._foretold_s = time.monotonic()
-            return look_around(self._reader, now, self._attempts, self._active_cases)
+            hosts = tuple(name for name, _ in self._configured)
+            return look_around(self._reader, now, self._attempts, self._active_cases, hosts)
         return replace(self._around, gpus=self._reader.gpus(), halts=self._reader.halts())
 
     def _read_events(self) -> set[str]:

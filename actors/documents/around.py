@@ -41,6 +41,8 @@ class Around:
     """Worked on at once; 0: not told."""
     ahead: Mapping[str, int] = field(default_factory=dict)
     """Of every case that waits for a place among those, how many are before it."""
+    hosts: tuple[str, ...] = ()
+    """Names of those that are configured; empty: not told."""
 
     @property
     def paused(self) -> HaltRow | None:
@@ -62,12 +64,15 @@ class Around:
 NOWHERE = Around()
 
 
-def look_around(reader: Rows, now: datetime, attempts: int = 0, active_cases: int = 0) -> Around:
-    """The site as the ledger has it. ``attempts``, ``active_cases``: of the configuration. Raises what the reader
-    raises."""
+def look_around(
+    reader: Rows, now: datetime, attempts: int = 0, active_cases: int = 0, hosts: tuple[str, ...] = ()
+) -> Around:
+    """The site as the ledger has it. ``attempts``, ``active_cases``, ``hosts``: of the configuration. Raises what the
+    reader raises."""
     gpus, halts, rows = reader.gpus(), reader.halts(), reader.open_cases()
     ahead: Mapping[str, int] = {}
     if active_cases and len(rows) > 1:
         paused = any(not row.place for row in halts)
         ahead = in_line(rows, reader.cases(CaseState.HELD), active_cases, paused=paused)
-    return Around(gpus, halts, foretell(rows, gpus, halts, reader.past_runs(), now), attempts, active_cases, ahead)
+    forecast = foretell(rows, gpus, halts, reader.past_runs(), now)
+    return Around(gpus, halts, forecast, attempts, active_cases, ahead, hosts)

@@ -94,7 +94,17 @@ class _Sentence:
         if self._attempts:
             still = {attempt.beam for attempt in self._attempts if attempt.state in OPEN_ATTEMPTS}
             beams = [beam for beam in beams if beam.number in still]
-        return "".join(f"; beam {beam.number} {does} on {beam.host}/{beam.gpu}" for beam in beams)
+        return "".join(f"; {self._where(beam, does)}" for beam in beams)
+
+    def _where(self, beam: BeamRow, does: str) -> str:
+        """A GPU's lease ends with proof that its process is gone, which nobody can ask of a host that is not known."""
+        hosts = self._around.hosts
+        if not hosts or beam.host in hosts:
+            return f"beam {beam.number} {does} on {beam.host}/{beam.gpu}"
+        return (
+            f"beam {beam.number} was begun on {beam.host}, which is not configured any more: nobody can tell whether "
+            f"it still runs there, so it stays open until {beam.host} is configured again (drained, it gets nothing new)"
+        )
 
     def _under_way(self) -> str:
         """Queued or running: what its beams are at."""

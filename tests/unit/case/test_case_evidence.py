@@ -37,6 +37,8 @@ def test_the_verdict_names_word_reasons_and_hash() -> None:
         "verdict": "review",
         "reasons": ["off counts over 0.1 %"],
         "uncommissioned": True,
+        "gray": None,
+        "phantom": None,
         "path": "/results/a",
         "manifest_sha256": "ab" * 32,
     }

@@ -58,6 +58,18 @@ def test_a_beam_that_waits_says_for_what_since_when_and_until_when() -> None:
     assert "\n" not in said
 
 
+@pytest.mark.promise("P28")
+@pytest.mark.promise("P33")
+@pytest.mark.parametrize("state", [CaseState.CANCELLED, CaseState.HELD])
+def test_a_run_on_a_host_that_is_not_configured_any_more_says_what_it_waits_for(state: CaseState) -> None:
+    row = case(beam(BeamState.RUNNING), state=state)
+    said = why(row, running=True, results=RESULTS, around=replace(AROUND, hosts=("gpu1",)))
+    assert "beam 3 was begun on gpu2, which is not configured any more" in said
+    assert "until gpu2 is configured again" in said
+    known = why(row, running=True, results=RESULTS, around=replace(AROUND, hosts=("gpu1", "gpu2")))
+    assert "not configured" not in known
+
+
 def test_attempts_that_were_forgiven_count_no_more() -> None:
     row = case(replace(beam(BeamState.INTERPRETED), forgiven=2))
     assert "attempt" not in why(row, running=True, results=RESULTS, around=AROUND, attempts=[failed(1), failed(2)])
