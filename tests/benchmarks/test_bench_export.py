@@ -83,6 +83,8 @@ def exported(site: DemoSite, table: str, form: str) -> tuple[float, float]:
 def test_an_export_costs_a_few_times_the_reading_and_little_memory(
     site: DemoSite, table: str, form: str, files: tuple[str, ...]
 ) -> None:
+    if form == "parquet":
+        pytest.importorskip("pyarrow", reason="needs pyarrow")
     plain_reading(site, *files)  # into the page cache, for both
     reading = statistics.median(plain_reading(site, *files) for _ in range(3))
     seconds, most = min(exported(site, table, form) for _ in range(2))
