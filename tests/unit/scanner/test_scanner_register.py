@@ -11,7 +11,7 @@ from actors.scanner.readiness import Act, Decision
 from actors.scanner.records import records_of
 from actors.scanner.register import Entry, Register
 from messages.cases import CaseSource, DeliverySource
-from messages.ledger import AdmitCase, BeamName, KnownCase, MoveBeam, MoveCase, SightCase
+from messages.ledger import AdmitCase, BeamName, CaseRow, KnownCase, MoveBeam, MoveCase, SightCase
 from messages.states import BeamState, CaseState
 from tests.unit.scanner.making import MORNING, NOW
 
@@ -144,3 +144,21 @@ def test_a_failed_case_with_new_files_goes_back_to_the_queue() -> None:
     )
     assert records_of(again, WAIT, entry) == ()
     assert records_of(again, Decision(Act.GIVE_UP, "late"), entry) == ()
+
+
+@pytest.mark.promise("P13")
+def test_a_recalculation_takes_over_from_the_case_that_it_follows_and_from_no_other() -> None:
+    register = learned(known("c", CaseState.DONE, "k1", partial=True))
+    again = replace(source("c-v2", "k1", supersedes="c"), recalculated_because="why", recalculated_by="kim")
+    register.learn_row(queued(again))
+    assert register.owner("k1") == "c-v2"
+    register.learn_row(queued(replace(again, case="c-v3", supersedes="c-v2")))
+    register.learn_row(queued(again))  # read late: what came after it stays
+    assert register.owner("k1") == "c-v3"
+    register.learn_row(queued(replace(again, case="x", recalculated_because="")))
+    assert register.owner("k1") == "c-v3", "without an order nothing takes over"
+
+
+def queued(of: CaseSource) -> CaseRow:
+    fields = (of.case, CaseState.QUEUED, "", 0, of.path, "1.2", "1", "identity", NOW, NOW, None, None, of, "", "")
+    return CaseRow(*fields, cleaned=False, beams=())  # type: ignore[arg-type, misc]
