@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -22,8 +23,10 @@ CASE_FILES = 224
 CASE_BYTES = 45_000_000
 SCP_RATE = 1.2
 """Of one large file, ours to scp's: the aim."""
-FLOOR = 0.5
+FLOOR = 0.7
 """Below this something is wrong, whatever else the machine does: two hashes more than scp share its processors."""
+REST_S = 0.3
+"""After each turn: what it left to be done, such as a shell for the next move, is no part of another's time."""
 RSYNC_TIME = 0.8
 SCP_TIME = 1.0
 """Of a case of small files, ours to theirs, at most."""
@@ -45,13 +48,14 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def best(*ways: Callable[[int], object]) -> list[float]:
-    """The fastest of several turns of each, in turns, so that what else the machine does hits all alike."""
+def taken(*ways: Callable[[int], object]) -> list[list[float]]:
+    """Seconds of several turns of each, in turns, so that what else the machine does hits all alike."""
     times: list[list[float]] = [[] for _ in ways]
     for turn in range(TURNS):
-        for taken, way in zip(times, ways, strict=True):
-            taken.append(timed(lambda way=way, turn=turn: way(turn)))  # type: ignore[misc]
-    return [min(taken) for taken in times]
+        for found, way in zip(times, ways, strict=True):
+            found.append(timed(lambda way=way, turn=turn: way(turn)))  # type: ignore[misc]
+            time.sleep(REST_S)
+    return times
 
 
 def call(*words: str) -> None:
@@ -78,7 +82,7 @@ def test_one_large_file_goes_up_faster_than_with_scp(
         call(*host.server.openssh("scp"), str(source / "dose.raw"), f"127.0.0.1:{target}")
         target.unlink()
 
-    check_rate("up", *best(ours, theirs), capsys)
+    check_rate("up", *taken(ours, theirs), capsys)
 
 
 def test_one_large_file_comes_down_faster_than_with_scp(
@@ -95,15 +99,20 @@ def test_one_large_file_comes_down_faster_than_with_scp(
         call(*host.server.openssh("scp"), f"127.0.0.1:{host.workspace}/c/1/1/out/dose.raw", str(target))
         target.unlink()
 
-    check_rate("down", *best(ours, theirs), capsys)
+    check_rate("down", *taken(ours, theirs), capsys)
 
 
-def check_rate(way: str, ours_s: float, scp_s: float, capsys: pytest.CaptureFixture[str]) -> None:
+def check_rate(way: str, ours: list[float], scp: list[float], capsys: pytest.CaptureFixture[str]) -> None:
+    middle, best = median(scp) / median(ours), min(scp) / min(ours)
     with capsys.disabled():
-        rate, scp = ONE_FILE / ours_s / 1e6, ONE_FILE / scp_s / 1e6
-        speeds = f"{rate:.0f} MB/s verified, scp {scp:.0f} MB/s unverified"
-        print(f"\n400 MB {way}: {speeds}: {rate / scp:.2f} times (aim {SCP_RATE})")
-    assert rate / scp >= FLOOR
+        speeds = f"{_rate(ours):.0f} MB/s verified, scp {_rate(scp):.0f} MB/s unverified"
+        print(f"\n400 MB {way}: {speeds}: {middle:.2f} times, the best of each {best:.2f} (aim {SCP_RATE})")
+    assert best >= FLOOR
+
+
+def _rate(seconds: list[float]) -> float:
+    """MB/s, of the turn in the middle."""
+    return ONE_FILE / median(seconds) / 1e6
 
 
 def test_a_case_of_small_files_goes_up_faster_than_with_rsync_and_scp(
@@ -125,7 +134,7 @@ def test_a_case_of_small_files_goes_up_faster_than_with_rsync_and_scp(
     def scp(turn: int) -> None:
         call(*host.server.openssh("scp"), "-r", str(source), f"127.0.0.1:{host.workspace}/scp-{turn}")
 
-    ours_s, rsync_s, scp_s = best(ours, rsync, scp)
+    ours_s, rsync_s, scp_s = map(min, taken(ours, rsync, scp))
     with capsys.disabled():
         print(
             f"\n224 files, 45 MB up: {ours_s:.2f} s verified; rsync -a {rsync_s:.2f} s ({ours_s / rsync_s:.2f} of its "
