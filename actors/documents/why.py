@@ -103,7 +103,7 @@ class _Sentence:
             return f"beam {beam.number} {does} on {beam.host}/{beam.gpu}"
         return (
             f"beam {beam.number} was begun on {beam.host}, which is not configured any more: nobody can tell whether "
-            f"it still runs there, so it stays open until {beam.host} is configured again (drained, it gets nothing new)"
+            f"it still runs there, so it stays open until {beam.host} is configured again (drained, for nothing new)"
         )
 
     def _under_way(self) -> str:
