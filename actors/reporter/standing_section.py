@@ -11,13 +11,21 @@ from actors.reporter.content import Report, Section, Table
 from actors.reporter.course_dose import CourseDose
 from actors.reporter.standing import Standing
 
+_LAST = 2
+"""Sections that stay the last ones: what was not verified, and where everything comes from."""
+
 
 def with_standing(report: Report, standing: Standing, dose: CourseDose) -> Report:
     """The report with what stands around its findings."""
     return replace(
         report,
         identity=(*_identity(report.case, standing), *report.identity),
-        sections=(_review(standing), *report.sections, _course(report.case, standing, dose)),
+        sections=(
+            _review(standing),
+            *report.sections[:-_LAST],
+            _course(report.case, standing, dose),
+            *report.sections[-_LAST:],
+        ),
     )
 
 
@@ -57,7 +65,7 @@ def _identity(case: str, standing: Standing) -> Iterator[tuple[str, str]]:
     if standing.reviews:
         last = standing.reviews[-1]
         said = f": {last.reason}" if last.reason else ""
-        yield ("review", f"{last.state.upper()} by {last.user}, {_time(last.at)}{said}")
+        yield ("review", f"{last.state.upper()} by {last.user}, {_shown(last.at)}{said}")
     else:
         yield ("review", "nobody has reviewed it")
     if standing.newer is not None:
@@ -69,8 +77,8 @@ def _identity(case: str, standing: Standing) -> Iterator[tuple[str, str]]:
 def _review(standing: Standing) -> Section:
     if not standing.reviews:
         return Section("Review", ("Computed. Nobody has reviewed it.",))
-    rows = tuple((_time(one.at), str(one.state), one.user, one.reason) for one in standing.reviews)
-    table = Table("", ("when", "state", "by", "reason"), rows, (None,) * len(rows), widths=(20, 12, 24, 44))
+    rows = tuple((_shown(one.at), str(one.state), one.user, one.reason) for one in standing.reviews)
+    table = Table("", ("when", "state", "by", "reason"), rows, (None,) * len(rows), widths=(24, 12, 22, 42))
     return Section("Review", tables=(table,))
 
 
@@ -101,3 +109,8 @@ def _course(case: str, standing: Standing, dose: CourseDose) -> Section:
 
 def _time(at: datetime) -> str:
     return at.astimezone().isoformat(timespec="seconds")
+
+
+def _shown(at: datetime) -> str:
+    """As people read it."""
+    return at.astimezone().isoformat(" ", "seconds")
