@@ -6,7 +6,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from actors.demo.loopback import Loopback
 from actors.demo.site import DemoSite, make_site
 from actors.ledger import Reader
 from messages.ledger import CaseRow, HostRow
-from tests.kit.daemon import ENDED, Daemon, engine_processes
+from tests.kit.daemon import ENDED, Daemon, engine_processes, until
 from tests.kit.leaks import KEPT
 from tests.kit.profiles import profile
 from tests.kit.proxy import Proxy
@@ -142,9 +142,12 @@ def linked_site(folder: Path) -> Iterator[LinkedSite]:
         door = Loopback(proxy.port, server.user, server.client_key, server.known_hosts)
         more = "[compute]\nprocesses = 1\n"
         site = make_site(folder, gpus=1, profile=engine, door=door, interval_s=0.2, quiet_s=0.1, attempts=1, more=more)
-        with Daemon(site, module="tests.kit.impatient") as daemon:
+        daemon = Daemon(site, module="tests.kit.impatient")
+        with ExitStack() as stack:
+            stack.push(daemon.__exit__)
+            daemon.launch()
+            until(daemon.answers, LIMIT_S, "the daemon answers")
             assert daemon.process is not None
-            assert server.pid is not None
             kept = {daemon.process.pid, server.pid}
             KEPT.update(kept)
             try:
