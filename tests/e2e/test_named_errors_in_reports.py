@@ -146,7 +146,6 @@ def by_hand(case: Told, percent: float, mm: float) -> float:
         global_normalisation=planned.max(),
         max_gamma=1.1,
         interp_algo="scipy",
-        quiet=True,
     )
     return 100.0 * float((gamma <= 1.0).sum() / np.isfinite(gamma).sum())
 
