@@ -6,38 +6,24 @@ the processor to everything else, holds no more memory than it was told, and die
 
 from __future__ import annotations
 
-import ctypes
 import errno
-import json
-import logging
-import os
-import pickle
-import resource
-import signal
 import sys
-import warnings
 from dataclasses import asdict
-from typing import BinaryIO
 
+from actors.errands.child import bound_memory, take_order
 from actors.errors import MqiError
 from actors.reporter.order import MadeReport, MakeReport, NoReport
 
 NICENESS = 15
-_PR_SET_PDEATHSIG = 1
-_MIB = 2**20
 
 
 def main(parent: int) -> None:
     """Answer the one order on stdin."""
-    answers = _private_stdout()
-    _yield_to_all(parent)
-    order = pickle.load(sys.stdin.buffer)
+    order, answer = take_order(parent, NICENESS)
     assert isinstance(order, MakeReport)
-    _bound_memory(order.rules.memory_limit_mb)
-    answer = answer_to(order)
-    kind = "made" if isinstance(answer, MadeReport) else "none"
-    answers.write(json.dumps({kind: asdict(answer)}).encode())
-    answers.flush()
+    bound_memory(order.rules.memory_limit_mb)
+    told = answer_to(order)
+    answer({"made" if isinstance(told, MadeReport) else "none": asdict(told)})
 
 
 def answer_to(order: MakeReport) -> MadeReport | NoReport:
@@ -58,31 +44,6 @@ def answer_to(order: MakeReport) -> MadeReport | NoReport:
         )
     except Exception as error:
         return NoReport(f"It failed by a fault of ours: {type(error).__name__}: {error}.", "report-error")
-
-
-def _private_stdout() -> BinaryIO:
-    """The answer travels on a copy of fd 1; whatever a library prints goes to stderr."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)
-    return answers
-
-
-def _yield_to_all(parent: int) -> None:
-    """Die with the daemon, not by the signals that ask it to stop; let everything else have the processor."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # it died before the line above
-        os._exit(0)
-    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ignored, signal.SIG_IGN)
-    os.nice(NICENESS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core would hold patients' data
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
-
-
-def _bound_memory(limit_mb: int) -> None:
-    """An allocation beyond it fails: MemoryError here, not the machine's memory."""
-    resource.setrlimit(resource.RLIMIT_DATA, (limit_mb * _MIB, limit_mb * _MIB))
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ ALWAYS = ("send.store:after", "send.commit:after", "send.rename:before", "send.r
 
 
 def _points() -> Iterator[object]:
-    pacs = ("start", "kill", "store", "commit")
-    for name in (*pacs, "make", "rename", "clear"):
+    pacs = ("errand.start", "errand.kill", "send.store", "send.commit")
+    for name in (*pacs, "send.make", "send.rename", "send.clear"):
         for side in ("before", "after"):
-            point = f"send.{name}:{side}"
+            point = f"{name}:{side}"
             marks = () if point in ALWAYS else (pytest.mark.campaign,)
             yield pytest.param(point, name in pacs, marks=marks, id=point)
 

@@ -42,7 +42,7 @@ ELSEWHERE = {
     "restore.aside": "tests/integration/ledger/test_ledger_restore_killed.py",
     "slurm.shell": "tests/integration/slurm, where there is a cluster",
     **dict.fromkeys(
-        (f"send.{name}" for name in ("start", "kill", "store", "commit", "make", "rename", "clear")),
+        (f"send.{name}" for name in ("store", "commit", "make", "rename", "clear")),
         "tests/faults/test_sending_killed.py",
     ),
     "report.aside": "a report that is not whole: nothing of ours leaves one",

@@ -15,6 +15,7 @@ LIBRARIES = {
     "supervision",
     "formats",
     "jobs",
+    "errands",
     "errors",
     "settings",
     "logs",
