@@ -147,7 +147,7 @@ def test_a_node_that_refuses_aborts_or_hangs_is_told_as_such(
     case: PublishedCase, tmp_path: Path, option: tuple[str, ...], words: str
 ) -> None:
     with storescp(tmp_path / "scp", *option) as port:
-        not_sent(send(order(case, node(port, timeout_s=1.0))), Why.NODE, words)
+        not_sent(send(order(case, node(port, timeout_s=4.0))), Why.NODE, words)
 
 
 def test_a_node_that_is_down_and_comes_back(case: PublishedCase, tmp_path: Path) -> None:
