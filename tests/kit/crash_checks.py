@@ -21,7 +21,9 @@ MAY_DIFFER = ("host", "gpu", "started", "ended")
 """Of each beam in a manifest: where and when its run was. Everything else that is published is the same to the byte."""
 
 
-STATE = frozenset({"backups", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "lock", "work"})
+STATE = frozenset(
+    {"backups", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "lock", "results.mount", "work"}
+)
 """Of the state folder after an end in order; SQLite's own two stay when somebody reads at that moment."""
 
 
