@@ -198,6 +198,8 @@ def _step(journal: Journal, row: dict[str, Any], to: CaseState, reason: str) -> 
         ended=journal.at if to in ENDED_CASES else None,
         cleaned=row["cleaned"] if to in ENDED_CASES else 0,
     )
+    if to in (CaseState.FAILED, CaseState.CANCELLED) and row["supersedes"]:
+        sendings.judged_anew(journal, row["supersedes"])
     if to is CaseState.DONE and row["kind"] == planned.PLANNED:
         planned.ended(journal, case)
     elif to is CaseState.DONE:

@@ -42,6 +42,8 @@ def _of_case(case: str, step: str, detail: str) -> Line:
         return Line("INFO", case, "", _joined(step, detail))
     if step.endswith("→ failed"):
         return Line("ERROR", case, "", _joined(step, detail))
+    if step.startswith("sending: rejected"):
+        return Line("WARNING", case, "", _joined(step, detail))
     quiet = step.endswith(_QUIET_STEPS) or "→" not in step
     return Line("DEBUG" if quiet else "INFO", case, "", _joined(step, detail))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from actors.ledger import attempts, cases, halts, notes, planned, pushes, reports, reviews, sendings
+from actors.ledger import attempts, cases, halts, notes, planned, pushes, reports, reviews, sendings, trying
 from actors.ledger.journal import Journal
 from messages import ledger as m
 
@@ -46,7 +46,7 @@ _APPLY: Mapping[type, Callable[[Journal, Any], None]] = MappingProxyType(
         m.AddReview: reviews.add_review,
         m.SetNodes: sendings.set_nodes,
         m.OrderSending: sendings.order_sending,
-        m.BeginSending: sendings.begin_sending,
+        m.BeginSending: trying.begin_sending,
         m.SettleSending: sendings.settle_sending,
         m.OrderCommand: notes.order_command,
         m.DecideCommand: notes.decide_command,

@@ -83,6 +83,7 @@ def add_review(journal: Journal, record: AddReview) -> None:
         sendings.wanted(journal, record.case, "approved")
     if record.state is ReviewState.REJECTED:
         reports.due_of_later(journal, record.case)
+        sendings.rejected(journal, record.case)
 
 
 def needs_reason(state: ReviewState, verdict: str, report: str) -> bool:

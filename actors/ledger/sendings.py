@@ -11,13 +11,13 @@ from actors.ledger.codec import plain, time_text
 from actors.ledger.journal import Journal
 from actors.ledger.transitions import refused
 from messages.ledger import (
-    BeginSending,
     OrderSending,
     SendingRow,
     SendingState,
     SetNodes,
     SettleSending,
 )
+from messages.states import ReviewState
 
 ADD_NODE = (
     "INSERT INTO nodes (node, rule) VALUES (:node, :rule) "
@@ -54,6 +54,15 @@ SENDING = 'SELECT * FROM sendings WHERE "case" = :case AND node = :node'
 SENDINGS = 'SELECT * FROM sendings WHERE "case" = :case ORDER BY node'
 """Of one case, by node."""
 
+AGAIN = (
+    "UPDATE sendings SET state = 'due', tries = 0, reason = '', since = :at, at = :at, after = :at "
+    "WHERE \"case\" = :case AND state = 'withheld'"
+)
+"""What was kept back is judged anew."""
+
+REVIEW = 'SELECT review FROM cases WHERE "case" = :case'
+"""How the review of a case stands."""
+
 BEGIN = 'UPDATE sendings SET tries = tries + 1, at = :at WHERE "case" = :case AND node = :node'
 """One try more."""
 
@@ -80,6 +89,8 @@ COUNTS = "SELECT node, state, count(*) FROM sendings GROUP BY node, state"
 
 OPEN = frozenset({SendingState.DUE, SendingState.STORED})
 """States in which something is still to be done."""
+THERE = frozenset({SendingState.STORED, SendingState.SENT, SendingState.COMMITTED})
+"""States in which the node has it."""
 
 
 def set_nodes(journal: Journal, record: SetNodes) -> None:
@@ -94,20 +105,26 @@ def wanted(journal: Journal, case: str, rule: str) -> None:
     journal.run(WANT, case=case, rule=rule, at=journal.at)
 
 
+def judged_anew(journal: Journal, case: str) -> None:
+    """A later version of it came to nothing: what was kept back for that version's sake may go after all."""
+    journal.run(AGAIN, case=case, at=journal.at)
+
+
+def rejected(journal: Journal, case: str) -> None:
+    """The case was rejected: nodes that have it are named, for nothing here takes it back."""
+    for row in sendings_of(journal.database, case):
+        if row.state in THERE:
+            _recall(journal, case, row.node)
+
+
 def order_sending(journal: Journal, record: OrderSending) -> None:
     """Due by order; what was sent is sent again, as the same instances."""
     journal.run(ORDER, case=record.case, node=record.node, order=record.order, user=plain(record.user), at=journal.at)
 
 
-def begin_sending(journal: Journal, record: BeginSending) -> None:
-    """The intent of a try."""
-    _open(journal, record.case, record.node)
-    journal.run(BEGIN, case=record.case, node=record.node, at=journal.at)
-
-
 def settle_sending(journal: Journal, record: SettleSending) -> None:
     """What came of it: history where something new came of it, not for each of many tries that fail alike."""
-    before = _open(journal, record.case, record.node)
+    before = open_sending(journal, record.case, record.node)
     moved, reason = record.state != before.state, plain(record.reason)
     after = datetime.fromisoformat(journal.at) + timedelta(seconds=record.again_s)
     journal.run(
@@ -123,9 +140,21 @@ def settle_sending(journal: Journal, record: SettleSending) -> None:
     )
     if moved or reason != before.reason:
         journal.event(record.case, f"sending: {record.state if moved else 'in vain'}", f"to {record.node}: {reason}")
+    if before.state not in THERE and record.state in THERE and _is_rejected(journal, record.case):
+        _recall(journal, record.case, record.node)  # it was on its way as it was rejected
 
 
-def _open(journal: Journal, case: str, node: str) -> SendingRow:
+def _is_rejected(journal: Journal, case: str) -> bool:
+    row = journal.one(REVIEW, case=case)
+    return row is not None and row["review"] == ReviewState.REJECTED
+
+
+def _recall(journal: Journal, case: str, node: str) -> None:
+    journal.event(case, "sending: rejected where it was sent", f"{node} has it: have it removed there")
+
+
+def open_sending(journal: Journal, case: str, node: str) -> SendingRow:
+    """What is still to be done of it; refused where nothing is."""
     row = journal.one(SENDING, case=case, node=node)
     if row is None or SendingState(row["state"]) not in OPEN:
         found = "nobody wants it there" if row is None else f"it is {row['state']}"
@@ -151,8 +180,7 @@ def late_sending(database: sqlite3.Connection, node: str) -> SendingRow | None:
 def taken(database: sqlite3.Connection, case: str, node: str) -> SendingRow | None:
     """The case, where the node has it; None: it was never sent there."""
     found = _first(database, SENDING, case=case, node=node) if case else None
-    there = (SendingState.STORED, SendingState.SENT, SendingState.COMMITTED)
-    return found if found is not None and found.state in there else None
+    return found if found is not None and found.state in THERE else None
 
 
 def sendings_of(database: sqlite3.Connection, case: str) -> tuple[SendingRow, ...]:

@@ -201,11 +201,13 @@ class Sender(Actor):
             return
         lane.due, lane.rests_s = due, 0.0
         standing = standing_of(due.case, due.review, due.superseded_by)
-        if withheld := why_not(standing, lane.node.when, ordered=bool(due.sending.order)):
+        withheld = why_not(standing, lane.node.when, ordered=bool(due.sending.order))
+        # What the node has taken it has, whatever has become of the result since: it is only asked whether it keeps it.
+        if withheld and due.sending.state is SendingState.DUE:
             self._settle(lane, due.sending, NotSent(withheld, Why.WITHHELD))
             return
         lane.begun = True
-        self._write(lane, BeginSending(due.sending.case, lane.name))
+        self._write(lane, BeginSending(due.sending.case, lane.name, due.review, due.superseded_by))
 
     def _begin(self, lane: _Lane) -> None:
         """In a task; no look at the ledger until it has ended."""

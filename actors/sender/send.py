@@ -15,7 +15,8 @@ from actors.sender.storing import store
 def send(order: SendResult) -> Sent | NotSent:
     """Nothing leaves before every file is proven and the rules allow it. MqiError for a result that was changed."""
     node, result = order.node, read_result(Path(order.result), order.case, order.result_sha256)
-    if withheld := why_not(result.standing(order.standing), node.when, ordered=order.ordered):
+    withheld = why_not(result.standing(order.standing), node.when, ordered=order.ordered)
+    if withheld and not order.commit:  # a question sends nothing: the node has it, and the ledger is to say so
         return NotSent(withheld, Why.WITHHELD)
     files = dose_files(result)
     if node.folder is not None and node.kind == "folder":

@@ -45,10 +45,15 @@ class OrderSending:
 
 @dataclass(frozen=True, slots=True)
 class BeginSending:
-    """The intent of one try, before anything leaves this process; refused unless it is due or its word is awaited."""
+    """The intent of one try, before anything leaves this process; refused unless it is due or its word is awaited, and
+    where what is due does not stand any more as it was judged."""
 
     case: str
     node: str
+    review: ReviewState = ReviewState.COMPUTED
+    """How its review stood when the rules were asked."""
+    superseded_by: str = ""
+    """The later version that there was then; empty: none."""
 
 
 @dataclass(frozen=True, slots=True)

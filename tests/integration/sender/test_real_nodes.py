@@ -229,6 +229,14 @@ def test_a_word_on_an_earlier_question_is_none_on_this_one(case: PublishedCase) 
         sent(send(order(case, node(at, commitment=True), commit=True)))
 
 
+def test_an_archive_is_asked_for_what_it_has_also_after_a_rejection(case: PublishedCase) -> None:
+    rejected = replace(GOOD, review=ReviewState.REJECTED)
+    with archive(Archive()) as at:
+        to = node(at, commitment=True)
+        sent(send(order(case, to, standing=rejected, commit=True)))
+        not_sent(send(order(case, to, standing=rejected)), Why.WITHHELD, "it was rejected")
+
+
 def test_an_archive_that_says_nothing_is_asked_again(case: PublishedCase) -> None:
     silent = Archive(says_here=False)
     with archive(silent) as at:

@@ -80,6 +80,7 @@ KINDS: dict[str, Lines] = {
     "ledger/planned.py:_begin_again": lines("case: failed → queued"),
     "ledger/reports.py:settle_report": lines("report: not made", "report: accepted"),
     "ledger/reviews.py:add_review": lines(*(f"review: {now} → {to}" for now in NEXT_STATES for to in NEXT_STATES[now])),
+    "ledger/sendings.py:_recall": lines("sending: rejected where it was sent", detail="pacs has it"),
     "ledger/sendings.py:settle_sending": lines(
         *(f"sending: {state}" for state in SendingState), "sending: in vain", detail="to pacs: 3 files"
     ),

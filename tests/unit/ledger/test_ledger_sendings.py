@@ -9,7 +9,7 @@ from datetime import datetime
 import pytest
 
 from actors.errors import MqiError
-from actors.ledger import reads, sendings
+from actors.ledger import reads, sendings, trying
 from actors.ledger.journal import Journal
 from actors.ledger.migrations import create_schema
 from messages.ledger import (
@@ -69,7 +69,7 @@ def events(database: sqlite3.Connection) -> list[tuple[str, str]]:
 def test_a_rule_wants_a_case_once_and_only_at_its_nodes(database: sqlite3.Connection) -> None:
     sendings.wanted(journal(database), "a", "accepted")
     assert [due_at(database, node) for node in ("drop", "pacs", "qa")] == ["a", "", ""]
-    sendings.begin_sending(journal(database), BeginSending("a", "drop"))
+    trying.begin_sending(journal(database), BeginSending("a", "drop"))
     sendings.settle_sending(journal(database), SettleSending("a", "drop", SENT, "5 files"))
     sendings.wanted(journal(database, LATER), "a", "accepted")
     assert due_at(database, "drop", LATER) == ""
@@ -87,7 +87,7 @@ def test_nodes_are_those_of_the_configuration(database: sqlite3.Connection) -> N
 def test_an_order_makes_it_due_whatever_was_before_and_said_again_nothing(database: sqlite3.Connection) -> None:
     order = OrderSending("a", "qa", "send-1", "physicist")
     sendings.order_sending(journal(database), order)
-    sendings.begin_sending(journal(database), BeginSending("a", "qa"))
+    trying.begin_sending(journal(database), BeginSending("a", "qa"))
     sendings.settle_sending(journal(database), SettleSending("a", "qa", SENT, "3 files", answers="[1]"))
     sendings.order_sending(journal(database), order)
     assert due_at(database, "qa") == ""
@@ -100,7 +100,7 @@ def test_an_order_makes_it_due_whatever_was_before_and_said_again_nothing(databa
 def test_a_try_in_vain_waits_and_is_told_once(database: sqlite3.Connection) -> None:
     sendings.wanted(journal(database), "a", "accepted")
     for _ in range(2):
-        sendings.begin_sending(journal(database), BeginSending("a", "drop"))
+        trying.begin_sending(journal(database), BeginSending("a", "drop"))
         sendings.settle_sending(journal(database), SettleSending("a", "drop", DUE, "no folder", again_s=30.0))
     assert due_at(database, "drop") == ""
     assert due_at(database, "drop", LATER) == "a"
@@ -112,7 +112,7 @@ def test_a_try_in_vain_waits_and_is_told_once(database: sqlite3.Connection) -> N
 
 def test_files_go_before_the_question_for_those_that_are_there(database: sqlite3.Connection) -> None:
     sendings.wanted(journal(database), "a", "approved")
-    sendings.begin_sending(journal(database), BeginSending("a", "pacs"))
+    trying.begin_sending(journal(database), BeginSending("a", "pacs"))
     sendings.settle_sending(journal(database), SettleSending("a", "pacs", STORED, "3 files", answers="[]"))
     sendings.wanted(journal(database, LATER), "b", "approved")
     assert due_at(database, "pacs", LATER) == "b"
@@ -124,7 +124,7 @@ def test_files_go_before_the_question_for_those_that_are_there(database: sqlite3
 def test_a_node_that_keeps_losing_is_late_in_the_end(database: sqlite3.Connection) -> None:
     sendings.wanted(journal(database), "a", "approved")
     for state, reason in ((STORED, "3 files"), (DUE, "it does not keep sum.dcm"), (STORED, "3 files"), (DUE, "again")):
-        sendings.begin_sending(journal(database, LATER), BeginSending("a", "pacs"))
+        trying.begin_sending(journal(database, LATER), BeginSending("a", "pacs"))
         sendings.settle_sending(journal(database, LATER), SettleSending("a", "pacs", state, reason))
     late = following(database, "pacs").late
     assert late is not None
@@ -140,7 +140,7 @@ def test_what_was_withheld_goes_once_a_rule_wants_it(database: sqlite3.Connectio
 
 @pytest.mark.parametrize("record", [BeginSending("a", "pacs"), SettleSending("a", "pacs", SENT)])
 def test_what_is_not_due_is_neither_tried_nor_settled(database: sqlite3.Connection, record: object) -> None:
-    apply = sendings.begin_sending if isinstance(record, BeginSending) else sendings.settle_sending
+    apply = trying.begin_sending if isinstance(record, BeginSending) else sendings.settle_sending
     with pytest.raises(MqiError, match="nobody wants it there"):
         apply(journal(database), record)  # type: ignore[arg-type]
     sendings.wanted(journal(database), "a", "approved")

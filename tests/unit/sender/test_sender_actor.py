@@ -131,7 +131,8 @@ def looking(node: SendNode = PACS) -> Bench:
 def under_way(sending: SendingRow | None = None, node: SendNode = PACS, **keys: object) -> Bench:
     bench = looking(node)
     bench.answer(NextSending, sending or row(), case(), **keys)
-    assert bench.record() == BeginSending("c", "pacs")
+    judged = {name: keys[name] for name in ("review", "superseded_by") if name in keys}
+    assert bench.record() == BeginSending("c", "pacs", **judged)  # type: ignore[arg-type]
     bench.answer(Written)
     wait_until(lambda: len(bench.orders) == 1)
     return bench
@@ -223,6 +224,30 @@ def test_what_the_rules_forbid_is_withheld_without_a_process(verdict: str, keys:
     bench.answer(Written)
     assert isinstance(bench.told(), GetNextSending)
     assert bench.orders == []
+
+
+@pytest.mark.parametrize("keys", [{"superseded_by": "c-2"}, {"review": ReviewState.REJECTED}])
+def test_what_the_node_has_is_never_called_withheld(keys: dict[str, object]) -> None:
+    """The ledger would say of a rejected dose that it was not sent, while the node has it."""
+    bench = looking()
+    bench.answer(NextSending, row(STORED), case(), **keys)
+    assert bench.record() == BeginSending("c", "pacs", **keys)  # type: ignore[arg-type]
+    bench.answer(Written)
+    wait_until(lambda: len(bench.orders) == 1)
+    assert bench.orders[0].commit
+    lost = bench.outcome(NotSent("A does not keep sum.dcm", Why.LOST))
+    assert lost.state == DUE
+    bench.answer(Written)
+    bench.answer(NextSending, row(DUE), case(), **keys)
+    settled = bench.record()
+    assert isinstance(settled, SettleSending)
+    assert settled.state == SendingState.WITHHELD, "it is not sent once more"
+
+
+def test_the_rules_are_asked_of_the_result_as_the_intent_names_it() -> None:
+    bench = looking()
+    bench.answer(NextSending, row(), case(), review=ReviewState.APPROVED)
+    assert bench.record() == BeginSending("c", "pacs", ReviewState.APPROVED)
 
 
 def test_the_manifest_may_forbid_what_the_ledger_does_not() -> None:
