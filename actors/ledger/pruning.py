@@ -21,10 +21,11 @@ _OLD = (
     "AND CASE \"case\" WHEN '' THEN what NOT IN (SELECT 'alarm ' || alarm || ': raised' FROM alarms) "
     'ELSE "case" IN (SELECT "case" FROM cases WHERE cleaned = 1 AND ended < :before '
     "AND state IN ('done', 'failed', 'cancelled') "
-    'AND "case" NOT IN (SELECT "case" FROM reports WHERE state = \'due\')) END '
+    'AND "case" NOT IN (SELECT "case" FROM reports WHERE state = \'due\' AND at >= :before)) END '
 )
 """Older than that, and needed by nothing: not by a case that is open or has files left, an alarm that stands, or a
-document about alarms that is still to be told. The newest line stays: numbers go on from it."""
+document about alarms that is still to be told; and of a report that is due only while it became so lately, for where
+no reports are made all of them are due for ever. The newest line stays: numbers go on from it."""
 
 COUNT_OLD_EVENTS = f"SELECT count(*), coalesce(min(at), '') {_OLD}"
 """How much of the history may go, and since when it reaches back."""

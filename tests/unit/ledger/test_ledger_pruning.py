@@ -131,12 +131,21 @@ def test_figures_stay_over_many_blocks_for_who_has_read_a_part(database: sqlite3
 def test_what_is_needed_stays(database: sqlite3.Connection) -> None:
     at(database, LONG_AGO, *running_case("open", (2,)))
     at(database, LONG_AGO, *ended("unreported"))
+    database.execute('UPDATE reports SET at = ? WHERE "case" = ?', (time_text(LATELY), "unreported"))
     at(database, LONG_AGO, *ended("uncleaned")[:-1])
     reported(database, "uncleaned")
     at(database, LONG_AGO, RaiseAlarm("disk:state", "full"), NoteEvent("", "the newest"))
     before = whats(database)
     assert prune_events(database, BEFORE, 1000) == 0
     assert whats(database) == before
+
+
+def test_history_goes_where_no_reports_are_made(database: sqlite3.Connection) -> None:
+    """Every report of such a site is due for ever."""
+    at(database, LONG_AGO, *ended("unreported"))
+    at(database, LATELY, NoteEvent("", "the newest"))
+    assert prune_events(database, BEFORE, 1000) > 0
+    assert whats(database) == ["the newest"]
 
 
 def test_alarms_that_are_still_to_be_told_outside_stay(database: sqlite3.Connection) -> None:
