@@ -18,12 +18,17 @@ _NAMED = 12
 
 
 def planned_run(
-    source: CaseSource, interpretation: Interpretation, profile: EngineProfile, engine_version: str
+    source: CaseSource,
+    interpretation: Interpretation,
+    profile: EngineProfile,
+    engine_version: str,
+    daemon_version: str,
 ) -> AdmitCase | None:
     """The run of all treatment beams of the delivery's plan; None: the delivery says of no beam what the plan has.
 
     Two deliveries get the same run, by name and identity, exactly if plan, images, calibration, profile (with the beam
-    model that it names) and engine are the same: then their planned dose is.
+    model that it names), engine and this program, which makes the engine's input, are the same: then their planned dose
+    is.
     """
     if not interpretation.amounts or not source.deliveries:
         return None
@@ -34,6 +39,7 @@ def planned_run(
         interpretation.calibration_sha256,
         profile.model_dump_json(),
         engine_version,
+        daemon_version,
     )
     identity = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     run = CaseSource(

@@ -156,7 +156,8 @@ def _compared(view: CaseView, ways: Ways) -> tuple[Record, ...]:
     """The run of the planned spots that this delivery is compared with, where the site wants one."""
     assert view.source is not None and view.interpretation is not None, "an admitted, interpreted case"
     wanted = ways.planned_run and not view.source.planned
-    run = planned_run(view.source, view.interpretation, ways.profile, ways.engine_version) if wanted else None
+    versions = ways.engine_version, ways.daemon_version
+    run = planned_run(view.source, view.interpretation, ways.profile, *versions) if wanted else None
     view.planned_run = run.source.case if run is not None else ""
     return (WantPlanned(view.case, run, PRIORITY),) if run is not None else ()
 

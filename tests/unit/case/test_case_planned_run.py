@@ -29,8 +29,10 @@ SOURCE = CaseSource(
 )
 
 
-def wanted(source: CaseSource = SOURCE, made: Interpretation = DELIVERED, engine: str = "1") -> AdmitCase:
-    run = planned_run(source, made, PROFILE, engine)
+def wanted(
+    source: CaseSource = SOURCE, made: Interpretation = DELIVERED, engine: str = "1", program: str = "1"
+) -> AdmitCase:
+    run = planned_run(source, made, PROFILE, engine, program)
     assert run is not None
     return run
 
@@ -61,16 +63,17 @@ def test_whatever_may_change_the_dose_is_another_run() -> None:
         wanted(made=replace(DELIVERED, inputs=(PLAN,))),
         wanted(made=replace(DELIVERED, calibration_sha256="e" * 64)),
         wanted(engine="2"),
+        wanted(program="2"),
     ]
-    profile = planned_run(SOURCE, DELIVERED, PROFILE.model_copy(update={"seed": 7}), "1")
+    profile = planned_run(SOURCE, DELIVERED, PROFILE.model_copy(update={"seed": 7}), "1", "1")
     assert profile is not None
     names = {run.source.case for run in (*others, profile, wanted())}
     assert len(names) == len(others) + 2
 
 
 def test_an_interpretation_that_does_not_say_what_the_plan_has_wants_none() -> None:
-    assert planned_run(SOURCE, replace(DELIVERED, amounts=()), PROFILE, "1") is None
-    assert planned_run(replace(SOURCE, deliveries=()), DELIVERED, PROFILE, "1") is None
+    assert planned_run(SOURCE, replace(DELIVERED, amounts=()), PROFILE, "1", "1") is None
+    assert planned_run(replace(SOURCE, deliveries=()), DELIVERED, PROFILE, "1", "1") is None
 
 
 def started(*, planned_run: bool, planned_case: bool = False) -> tuple[World, fx.Save]:
