@@ -14,6 +14,7 @@ from actors.results.manifest import NAME, PublishedDose, manifest_bytes, session
 from actors.results.patient import plan_person
 from actors.results.pixels import grid_scaling, pixel_blocks
 from actors.results.raw_dose import Dose, read_raw
+from actors.results.recalculated import other_inputs
 from actors.results.rtdose import RT_ION_PLAN, DoseLabel, Person, header, phantom_person, pixel_element
 from actors.results.verdict import Judgement, engine_sha256, is_gray, judge
 from messages.engine import EngineProfile
@@ -33,7 +34,7 @@ def publish_case(case: PublishCase) -> PublishedCase:
     """
     profile = EngineProfile.model_validate_json(case.profile_json)
     pairs = _paired(case)
-    judgement = judge(case, profile)
+    judgement = judge(case, profile, other_inputs(case, profile))
     folder = new_folder(Path(case.results_dir), case.interpretation.case, case.results_mount)
     try:
         return _write(_Publication(case, profile, judgement, pairs), folder)

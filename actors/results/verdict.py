@@ -36,8 +36,11 @@ class Judgement:
         return (*self.suspect, *self.review)
 
 
-def judge(case: PublishCase, profile: EngineProfile) -> Judgement:
-    """The verdict of a whole case. Thresholds were applied by the interpreter; here its sentences are weighed."""
+def judge(case: PublishCase, profile: EngineProfile, doubts: tuple[str, ...] = ()) -> Judgement:
+    """The verdict of a whole case. Thresholds were applied by the interpreter; here its sentences are weighed.
+
+    doubts: what else makes it suspect.
+    """
     interpretation = case.interpretation
     partial = (("PARTIAL: what was delivered, not the whole fraction. " + " ".join(case.missing)).strip(),)
     review = (
@@ -45,7 +48,7 @@ def judge(case: PublishCase, profile: EngineProfile) -> Judgement:
         *interpretation.review,
         *(note for beam in case.beams for note in beam.dose.notes),
     )
-    suspect = (*interpretation.suspect, *_implausible(case, profile))
+    suspect = (*interpretation.suspect, *doubts, *_implausible(case, profile))
     used = {proof.sha256 for beam in interpretation.beams for proof in beam.files}
     return Judgement(
         verdict="suspect" if suspect else "review" if review else "accepted",
