@@ -34,7 +34,7 @@ from actors.host_tree import HostPlan, far_host
 from actors.ledger import Ledger, Reader
 from actors.monitor import Monitor
 from actors.notifier import Notifier
-from actors.orders import Orders
+from actors.orders import Orders, decide_standing
 from actors.reporter import Reporter
 from actors.scanner import Scanner
 from actors.scheduler import Scheduler
@@ -174,6 +174,9 @@ class Plans:
                 backup_hours=settings.backup.every_h,
                 events_days=settings.retention.events_days,
                 monitor=context.system.address(MONITOR),
+                standing=functools.partial(
+                    decide_standing, hosts=tuple(host.name for host in self.site.settings.hosts)
+                ),
             )
 
         return Spec("ledger", make, handler_budget_s=60, capacity=100_000)

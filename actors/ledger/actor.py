@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,11 +20,12 @@ from actors.ledger.narration import narrate
 from actors.ledger.pace import Pace
 from actors.ledger.pruning import LEAST_DAYS, doubt_of_clock, prune_events
 from actors.ledger.reads import Query, answer
+from actors.ledger.standing import Decide, carry_out
 from actors.ledger.store import open_store
 from actors.supervision import Actor, Context, TaskFailed, TaskScope
 from messages.address import Mailbox
 from messages.faults import Blame, Fault
-from messages.ledger import Write, WriteRefused, Written
+from messages.ledger import Record, Write, WriteRefused, Written
 from messages.metrics import CommitsTimed
 from messages.operators import AlarmCleared, AlarmRaised, PruneNow
 
@@ -83,6 +84,9 @@ class Ledger(Actor):
 
     The first write of a batch tells me to flush, behind whatever is in the mailbox: all of that joins the same
     transaction, and a single write costs one fsync and no waiting. Queries see everything that was sent before them.
+
+    ``standing`` decides orders that stand in the file when it is opened: they are in force before those who start
+    after me read it.
     """
 
     def __init__(
@@ -94,6 +98,7 @@ class Ledger(Actor):
         backup_hours: float,
         events_days: float = 0.0,
         monitor: Mailbox | None = None,
+        standing: Decide | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(context)
@@ -102,6 +107,7 @@ class Ledger(Actor):
         self._backup_every = timedelta(hours=backup_hours)
         self._keep = timedelta(days=max(LEAST_DAYS, events_days)) if events_days else None
         self._monitor = monitor
+        self._standing = standing
         self._clock = clock
         self._database: sqlite3.Connection | None = None
         self._fences: Mapping[str, int] = {}
@@ -122,6 +128,7 @@ class Ledger(Actor):
         self._fences = {row["writer"]: row["epoch"] for row in self._database.execute(q.FENCES)}
         self._told = int(self._database.execute(q.LAST_EVENT).fetchone()[0])
         clear_unfinished(self._backups)
+        self._carry_out_standing()
         self._plan_backup()
         if self._keep is not None:
             self.after(PRUNE_FIRST_S, _PruneDue())
@@ -154,6 +161,27 @@ class Ledger(Actor):
         finally:
             self._database.close()
             self._database = None
+
+    # --- orders that stood in the file ---
+
+    def _carry_out_standing(self) -> None:
+        if self._standing is None:
+            return
+        try:
+            left = carry_out(self._open(), self._standing, self._write_own)
+        except DiskRefusedError as refusal:  # nothing can be begun either: no intent can be written
+            self.log.warning("the orders that stand wait for the orders' actor: {}", refusal)
+            return
+        for one in left:
+            self.log.error("the order {} {} waits for the orders' actor: {}", one.order.kind, one.order.order, one.why)
+        self._narrate()
+
+    def _write_own(self, writes: Sequence[tuple[Record, ...]]) -> Sequence[Fault | None]:
+        writer, epoch = self._owner
+        mine = [Write("standing orders", None, writer, epoch, records) for records in writes]
+        done = commit(self._open(), mine, self._fences, time_text(self._clock()), self._owner)
+        self._fences = done.fences
+        return done.faults
 
     # --- writes and queries ---
 

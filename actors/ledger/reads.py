@@ -91,13 +91,14 @@ def answer(database: sqlite3.Connection, query: Query) -> Report:
     return _ANSWERS[type(query)](database, query)
 
 
-def _case_report(database: sqlite3.Connection, query: GetCase) -> CaseReport:
+def case_report(database: sqlite3.Connection, case: str, request_id: str = "") -> CaseReport:
+    """All that a case's next step is decided on."""
     return CaseReport(
-        request_id=query.request_id,
-        row=one_case(database, query.case),
-        attempts=attempts_of(database, query.case),
-        sent=details_of(database, query.case, INTERPRETATION_SENT),
-        last_event=last_event(database, query.case),
+        request_id=request_id,
+        row=one_case(database, case),
+        attempts=attempts_of(database, case),
+        sent=details_of(database, case, INTERPRETATION_SENT),
+        last_event=last_event(database, case),
     )
 
 
@@ -150,7 +151,7 @@ def _next_sending(database: sqlite3.Connection, query: GetNextSending) -> NextSe
 
 _ANSWERS: Mapping[type, Callable[[sqlite3.Connection, Any], Report]] = MappingProxyType(
     {
-        GetCase: _case_report,
+        GetCase: lambda database, query: case_report(database, query.case, query.request_id),
         GetCases: lambda database, query: CasesReport(
             query.request_id, cases_in(database, query.states, uncleaned=query.uncleaned)
         ),

@@ -256,10 +256,9 @@ class Orders(Actor):
         """Written first, with the outcome. Where things stand as ordered, those concerned are told all the same: a
         crash may have kept it from them before."""
         work.outcome, work.concerns = decision.outcome, decision.concerns
-        if work.order.decided:  # a predecessor has written it, whatever has become of the case since
-            self._tell_of(work)
-            self._settle(work, work.order.decided)
-            return
+        if work.order.decided:  # written by a predecessor, or as the ledger was opened, whatever has happened since
+            decision = Decision(work.order.decided)
+            work.outcome = decision.outcome
         if decision.records:
             self._write(work, (DecideCommand(work.order.order, decision.outcome), *decision.records))
             return

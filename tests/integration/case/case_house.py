@@ -6,6 +6,7 @@ the engine is a shell script that the test chooses.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import sqlite3
 import threading
@@ -22,7 +23,7 @@ from actors.errors import MqiError
 from actors.gpu_worker import GpuWorker
 from actors.ledger import Ledger, Reader
 from actors.local_host import LocalControl, LocalLane
-from actors.orders import Orders
+from actors.orders import Orders, decide_standing
 from actors.scheduler import Scheduler
 from actors.ssh_connection import SshControl, SshLane, Target
 from actors.supervision import Actor, Address, Backoff, Context, Restart, Spec, Strategy, System, supervisor
@@ -342,7 +343,9 @@ class _Plan:
 
     def _ledger(self, context: Context) -> Actor:
         state = self.folder / "state"
-        return Ledger(context, path=state / "ledger.sqlite", backups=state / "backups", backup_hours=0)
+        standing = functools.partial(decide_standing, hosts=("here",))
+        where = {"path": state / "ledger.sqlite", "backups": state / "backups"}
+        return Ledger(context, **where, backup_hours=0, standing=standing)
 
     def _host(self) -> Spec:
         workspace = self.folder / "workspace"

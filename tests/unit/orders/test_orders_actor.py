@@ -277,3 +277,13 @@ def test_an_order_to_prune_is_told_to_those_who_keep_things() -> None:
     (settle,) = bench.records
     assert isinstance(settle, SettleCommand)
     assert settle.outcome.startswith("done: what is older")
+
+
+@pytest.mark.promise("P34")
+@pytest.mark.parametrize(("decided", "told"), [("done: it is held", 1), ("refused: it is done", 0)])
+def test_what_was_decided_as_the_ledger_was_opened_is_told_and_settled(decided: str, told: int) -> None:
+    bench = Bench()
+    bench.standing(replace(order("o1"), decided=decided))
+    bench.is_case(case(CaseState.CANCELLED))
+    assert bench.records == (SettleCommand("o1", decided),)
+    assert len(bench.admission.all(CaseChanged)) == told
