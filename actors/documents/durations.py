@@ -26,6 +26,8 @@ PAIRED = 90
 """Runs of which every pair gives a slope."""
 BELIEF = 4.0
 """Own runs of a GPU that weigh as much as what is known of its model."""
+LEAST_S = 1e-3
+"""No engine ends sooner: what is told of one that did says nothing, and far below it numbers end."""
 _APART = 0.15
 """Difference of logarithms below which a pair of runs says nothing about a slope."""
 _FEWEST_PAIRS = 12
@@ -94,7 +96,7 @@ class Durations:
     _lines: dict[str, _Line] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.runs = [run for run in self.runs if run.seconds > 0 and math.isfinite(run.seconds)][-KEPT:]
+        self.runs = [run for run in self.runs if run.seconds >= LEAST_S and math.isfinite(run.seconds)][-KEPT:]
 
     def estimate(self, work: Work, gpu: Gpu | None = None) -> Duration | None:
         """Of this work on this GPU (None: on any). Work of an unknown profile or size is estimated from all runs."""

@@ -13,6 +13,7 @@ from actors.crash_points import EFFECTS, POINTS
 ACTORS = Path(__file__).resolve().parents[3] / "actors"
 FOREIGN = {
     "demo": "makes cases and runs engines; no part of the daemon",
+    "mcsquare": "an engine: it runs in its own process, and what it leaves behind is looked at by others",
     "cli": "commands of a person, who repeats them",
     "crash_points.py": "strikes itself",
 }

@@ -6,7 +6,7 @@ import math
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.documents.durations import Durations, Gpu, Run, Work, weighted_quantile
@@ -76,6 +76,7 @@ def test_work_without_a_size_or_of_an_unknown_profile_is_estimated_from_all() ->
         assert estimate.bound_s > estimate.median_s
 
 
+@example([Run(Work("", 10**12, 10**9), A, 5e-324)], Work("", 1, 1))
 @given(
     st.lists(
         st.builds(
