@@ -13,7 +13,7 @@ from actors.console.api import answer_to
 from actors.console.asking import UNNAMED, NotFoundError, json_body, user_of, within
 from actors.console.books import LedgerReader
 from actors.console.door import Door
-from actors.documents.orders import OF_CASES, OF_PLACES, OF_RESULTS, check_order, place_of
+from actors.documents.orders import BY_NAME, OF_CASES, OF_PLACES, check_order, place_of
 from actors.errors import MqiError
 from messages.faults import Fault
 
@@ -91,13 +91,13 @@ def id_in(body: dict[str, Any], kind: str) -> str:
 def person_in(body: dict[str, Any], kind: str, user: str) -> str:
     """Who gives the order. Several people may use one account or token: who answers for a result says his name.
 
-    user: as the connection tells. Raises MqiError where a result is judged and nobody is named.
+    user: as the connection tells. Raises MqiError where a result is judged or sent and nobody is named.
     """
     person = body.get("person", "")
     if not (isinstance(person, str) and len(person) <= _LONGEST_NAME and person.isprintable()):
         raise MqiError(Fault(f"person must be a name of at most {_LONGEST_NAME} characters.", kind="order-malformed"))
     person = " ".join(person.split())
-    if kind in OF_RESULTS and not person and user.startswith(UNNAMED):
+    if kind in BY_NAME and not person and user.startswith(UNNAMED):
         raise MqiError(
             Fault("This order needs the name of a person.", remedy="Give it as person.", kind="order-nobody")
         )

@@ -13,6 +13,8 @@ DONE, NOTHING, REFUSED = "done", "nothing to do", "refused"
 
 OF_RESULTS = frozenset({OrderKind.REVIEW, OrderKind.APPROVE, OrderKind.REJECT, OrderKind.RECALCULATE})
 """About a case that is done: somebody answers for them by name."""
+BY_NAME = OF_RESULTS | {OrderKind.SEND}
+"""Somebody answers for these by name: an order to send lifts what keeps a suspect or PARTIAL result here."""
 OF_CASES = OF_RESULTS | {
     *(OrderKind.RETRY, OrderKind.CANCEL, OrderKind.HOLD, OrderKind.RELEASE, OrderKind.PRIORITY, OrderKind.SEND),
 }

@@ -146,6 +146,7 @@
   let ordering = null;
   // who gives one of these answers for it by name; some need a reason
   const judges = new Set(["review", "approve", "reject", "recalculate"]);
+  const named = new Set([...judges, "send"]);
 
   function propose(button) {
     ordering = { kind: button.dataset.order, subject: button.dataset.subject, argument: "", title: button.dataset.title };
@@ -153,8 +154,9 @@
     $("#ask-what").textContent = button.dataset.what;
     $("#ask-number").hidden = ordering.kind !== "priority";
     $("#ask-value").value = button.dataset.argument || "0";
-    $("#ask-judge").hidden = !judges.has(ordering.kind);
-    $("#ask-person").required = judges.has(ordering.kind);
+    $("#ask-judge").hidden = !named.has(ordering.kind);
+    $("#ask-why").hidden = !judges.has(ordering.kind);
+    $("#ask-person").required = named.has(ordering.kind);
     $("#ask-reason").required = ordering.kind === "reject" || ordering.kind === "recalculate";
     $("#ask-reason").value = "";
     ask.returnValue = "no";
@@ -165,10 +167,8 @@
     if (ask.returnValue !== "yes" || !ordering) return;
     const { title, ...order } = ordering;
     if (order.kind === "priority") order.argument = $("#ask-value").value;
-    if (judges.has(order.kind)) {
-      order.argument = $("#ask-reason").value.trim();
-      order.person = $("#ask-person").value.trim();
-    }
+    if (judges.has(order.kind)) order.argument = $("#ask-reason").value.trim();
+    if (named.has(order.kind)) order.person = $("#ask-person").value.trim();
     ordering = null;
     try {
       const answer = await fetch("/api/orders", {

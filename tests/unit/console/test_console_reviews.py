@@ -53,8 +53,9 @@ def test_a_case_tells_who_said_what_of_it(inside: Inside) -> None:
 
 
 @pytest.mark.parametrize("person", ["", "   "])
-def test_a_token_names_nobody(inside: Inside, person: str) -> None:
-    body = {"kind": "approve", "subject": CASE, "person": person}
+@pytest.mark.parametrize("kind", ["approve", "send"])
+def test_a_token_names_nobody(inside: Inside, kind: str, person: str) -> None:
+    body = {"kind": kind, "subject": CASE, "person": person}
     refused = far(inside, body)
     assert refused.status_code == 400
     assert refused.json()["error"]["kind"] == "order-nobody"
@@ -64,6 +65,11 @@ def test_a_token_names_nobody(inside: Inside, person: str) -> None:
 def test_who_answers_for_a_result_says_his_name(inside: Inside) -> None:
     assert far(inside, {"kind": "reject", "subject": CASE, "argument": "why", "person": " Kim  Y."}).status_code == 200
     assert inside.calls == [("order", "reject", CASE, "why", "Kim Y. (token at 10.1.2.3)", "")]
+
+
+def test_who_has_a_result_sent_says_his_name(inside: Inside) -> None:
+    assert far(inside, {"kind": "send", "subject": CASE, "argument": "pacs", "person": "Kim"}).status_code == 200
+    assert inside.calls == [("order", "send", CASE, "pacs", "Kim (token at 10.1.2.3)", "")]
 
 
 @pytest.mark.parametrize("person", [3, "a\nb", "x" * 81])
