@@ -38,6 +38,11 @@ class FilesCarried:
 
 
 @dataclass(frozen=True, slots=True)
+class RootsScanned:
+    """Scanner → monitor: a scan of all roots has ended."""
+
+
+@dataclass(frozen=True, slots=True)
 class CommitsTimed:
     """Ledger → monitor, at most once a second: how long each of these commits took, in s."""
 

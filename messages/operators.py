@@ -191,3 +191,5 @@ class HealthReport:
     """The last word of every host's control."""
     gpus: tuple[GpusObserved, ...] = ()
     """The last look at every host's GPUs."""
+    scan_age_s: float = 0.0
+    """Since a scan of all roots ended; before the first one: since the monitor began."""

@@ -173,7 +173,7 @@ def operations(door: Door) -> tuple[Operation, ...]:
             "/readyz",
             "readyz",
             vitals.readyz,
-            "Whether the pipeline works; 503 with the reasons if not.",
+            "Whether the pipeline works: its actors, ledger, scans, disks and hosts; 503 with the reasons if not.",
             answer=named("Ready"),
             refusals=(503,),
         ),

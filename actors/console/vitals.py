@@ -15,6 +15,9 @@ METRICS_S = 5.0
 LEDGER_S = 3.0
 _PIPELINE = ("ledger", "compute", "scheduler", "cases/admission", "scanner")
 _STALE_S = 30.0
+SCAN_S = 60.0
+SCANS = 5
+"""No scan of the roots ended for this long, and for so many intervals: the share hangs, or the scanner."""
 
 
 class Vitals:
@@ -28,7 +31,8 @@ class Vitals:
         return JSONResponse({"ok": True})
 
     async def readyz(self, request: Request) -> Response:
-        """503 with sentences, unless every part of the pipeline is up, the ledger answers and there is room."""
+        """503 with sentences, unless every part of the pipeline is up, the ledger answers, the roots are scanned and
+        there is room."""
         troubles = [*self._actors(), *await self._ledger(), *self._monitor()]
         return JSONResponse({"ready": not troubles, "troubles": troubles}, 503 if troubles else 200)
 
@@ -53,7 +57,10 @@ class Vitals:
         heard = self._door.heard()
         if heard is None or time.monotonic() - heard.heard_s > _STALE_S:
             return ["the monitor does not answer"]
+        age_s = heard.report.scan_age_s + time.monotonic() - heard.heard_s
+        late = age_s > max(SCAN_S, SCANS * self._door.settings.scan.interval_s)
+        scans = [f"no scan of the roots has ended for {age_s:.0f} s"] if late else []
         low = [f"disk {disk.label} is low" for disk in heard.report.disks if disk.low]
         away = [host.host for host in heard.report.hosts if str(host.state) != "up"]
         everybody = len(away) == len(heard.report.hosts) > 0
-        return low + ([f"no host is up: {', '.join(away)}"] if everybody else [])
+        return scans + low + ([f"no host is up: {', '.join(away)}"] if everybody else [])

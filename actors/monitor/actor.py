@@ -27,7 +27,7 @@ from messages.address import Mailbox
 from messages.alarming import AlarmsNoted
 from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost
 from messages.ledger import AlarmRow, ClearAlarm, RaiseAlarm, Write, WriteRefused, Written
-from messages.metrics import CommitsTimed, FilesCarried, GetMetrics, LedgerFacts, MetricsReport
+from messages.metrics import CommitsTimed, FilesCarried, GetMetrics, LedgerFacts, MetricsReport, RootsScanned
 from messages.operators import (
     Alarm,
     AlarmCleared,
@@ -122,6 +122,7 @@ class Monitor(Actor):
         self._machine = MachineHealth()
         self._fleet = Fleet()
         self._unrest = Unrest()
+        self._scanned_at = self._now
         self._book = AlarmBook()
         self._adopted = False
         self._outbox = Outbox()
@@ -148,7 +149,7 @@ class Monitor(Actor):
                 self._seen(message)
             case HostObserved() | GpusObserved() | WorkerReport():
                 self._told(message)
-            case _LedgerRead() | FilesCarried() | CommitsTimed() | GetMetrics():
+            case _LedgerRead() | FilesCarried() | CommitsTimed() | RootsScanned() | GetMetrics():
                 self._measured(message)
             case AlarmRaised() | AlarmCleared() | SubscribeDisk() | GetHealth():
                 self._asked(message)
@@ -232,10 +233,13 @@ class Monitor(Actor):
             case GetHealth(request_id, reply_to):
                 disks = tuple(disk.health for disk in self._disks.values())
                 hosts, gpus = tuple(self._fleet.hosts.values()), tuple(self._fleet.gpus.values())
-                reply_to.tell(HealthReport(request_id, self._book.standing, self._machine, disks, hosts, gpus))
+                age_s = self._now - self._scanned_at
+                reply_to.tell(HealthReport(request_id, self._book.standing, self._machine, disks, hosts, gpus, age_s))
 
-    def _measured(self, message: _LedgerRead | FilesCarried | CommitsTimed | GetMetrics) -> None:
+    def _measured(self, message: _LedgerRead | FilesCarried | CommitsTimed | RootsScanned | GetMetrics) -> None:
         match message:
+            case RootsScanned():
+                self._scanned_at = self._now
             case _LedgerRead(facts):
                 self._instruments.read_at(_time_of_day())
                 if facts is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from actors.formats.reading import shown
 from actors.scanner.looks import Complaint
 from messages.address import Mailbox
+from messages.metrics import RootsScanned
 from messages.operators import AlarmCleared, AlarmRaised
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ class MissingRoots:
         self._missing: frozenset[str] = frozenset()
 
     def tell(self, missing: Iterable[str]) -> None:
-        """Log and alarm what changed since the last round."""
+        """A round over all roots has ended. Log and alarm what changed since the one before."""
+        self._monitor.tell(RootsScanned())
         now = frozenset(shown(root) for root in missing)
         for root in sorted(now - self._missing):
             text = f"The watch root {root} is not there. Mount the share, or mend scan.roots."

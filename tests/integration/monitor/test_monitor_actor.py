@@ -19,6 +19,7 @@ from actors.settings import MonitorSettings
 from messages.faults import Fault
 from messages.hosts import GpusObserved, HostObserved, HostState, SubscribeHost
 from messages.ledger import AlarmRow, ClearAlarm, NoteHost, RaiseAlarm, Write, WriteRefused, Written
+from messages.metrics import RootsScanned
 from messages.operators import AlarmCleared, AlarmRaised, DiskState, GetHealth, HealthReport, SubscribeDisk
 from tests.kit import Probe, running, wait_until
 
@@ -97,6 +98,13 @@ def test_a_disk_without_room_is_told_and_alarmed_and_over_when_there_is_room(tmp
         listener.come_up()
         assert listener.expect(DiskState).roomy
     assert len([r for r in ledger.records if isinstance(r, RaiseAlarm)]) == 1
+
+
+def test_it_tells_for_how_long_no_scan_ended() -> None:
+    with monitor(Fake()) as actor:
+        wait_until(lambda: health(actor).scan_age_s > 0.2, what="none has ended since it began")
+        before = health(actor).scan_age_s
+        wait_until(lambda: actor.tell(RootsScanned()) and health(actor).scan_age_s < before)
 
 
 def test_it_follows_every_host_and_notes_its_changes() -> None:

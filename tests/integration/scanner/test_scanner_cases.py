@@ -16,6 +16,7 @@ from actors.demo.recipe import CaseFault, CaseRecipe, Interruption
 from actors.ledger import Reader
 from actors.scanner import hints
 from messages.cases import CaseAdmitted
+from messages.metrics import RootsScanned
 from messages.operators import AlarmCleared, AlarmRaised, CaseChanged, DiskState
 from messages.states import CaseState
 from tests.integration.scanner.conftest import SMALL, Site
@@ -410,5 +411,6 @@ def test_a_root_that_goes_away_takes_no_case_with_it(site: Make) -> None:
     assert here.monitor.expect(AlarmRaised).id == f"scan-root:{here.root}"
     (here.state / "away").rename(here.root)
     assert here.monitor.expect(AlarmCleared).id == f"scan-root:{here.root}"
+    assert len(here.monitor.all(RootsScanned)) >= 3, "every scan that ends is told"
     here.nothing_more_but(99)
     assert here.row(CaseState.INCOMING, "was not delivered").case == row.case

@@ -372,6 +372,18 @@ def test_low_disks_and_hosts_that_are_all_away_are_no_readiness(inside: Inside) 
     assert ask(inside, "GET", "/readyz").json()["troubles"] == ["disk state is low", "no host is up: gpu1"]
 
 
+def test_roots_that_are_not_scanned_are_no_readiness(inside: Inside) -> None:
+    now = datetime.now().astimezone()
+    interval_s = inside.settings.scan.interval_s
+    limit_s = max(vitals.SCAN_S, vitals.SCANS * interval_s)
+    inside.heard = Health(replace(health(), scan_age_s=limit_s - 5), now)
+    assert ask(inside, "GET", "/readyz").json()["troubles"] == []
+    inside.heard = Health(replace(health(), scan_age_s=limit_s + 5), now)
+    answer = ask(inside, "GET", "/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["troubles"] == [f"no scan of the roots has ended for {limit_s + 5:.0f} s"]
+
+
 def test_metrics_are_the_monitors(inside: Inside) -> None:
     answer = ask(inside, "GET", "/metrics")
     assert answer.text == "mqi_up 1\n"
