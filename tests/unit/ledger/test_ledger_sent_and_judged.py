@@ -16,9 +16,11 @@ from messages.ledger import (
     MoveBeam,
     MoveCase,
     NoteVerdict,
+    OrderCommand,
     OrderSending,
     SendingState,
     SetNodes,
+    SettleCommand,
     SettleSending,
 )
 from messages.states import BeamState, CaseState, ReviewState
@@ -76,6 +78,15 @@ def test_no_try_begins_on_a_judgement_that_a_later_version_has_overtaken(databas
     must(database, again())
     assert "superseded by c1-v2 by now" in refusal(database, BeginSending("c1", "pacs"))
     must(database, BeginSending("c1", "pacs", superseded_by="c1-v2"))
+
+
+@pytest.mark.promise("P34")
+def test_no_try_begins_once_a_rejection_is_ordered(database: sqlite3.Connection) -> None:
+    """As it was while no daemon ran: the sender may come to the case before who carries orders out."""
+    must(database, OrderCommand("r-1", "reject", "c1", "wrong CT", "kim"))
+    assert "is being carried out" in refusal(database, BeginSending("c1", "pacs"))
+    must(database, SettleCommand("r-1", "refused: it is rejected already"))
+    must(database, BeginSending("c1", "pacs"))
 
 
 def test_what_a_node_has_taken_is_asked_for_whatever_became_of_it(database: sqlite3.Connection) -> None:
