@@ -50,11 +50,11 @@ def write_refused(attempt: Attempt, *, for_good: bool, stopped: bool = False) ->
 
     ``stopped``: an operator holds or has cancelled the case, so what was not launched is given back.
     """
-    if stopped and attempt.before_launch:
-        attempt.handed_back = attempt.handed_back or "an operator stopped its case"
     if attempt.goal is None:
         attempt.kill_noted = False
     attempt.goal, attempt.doing = None, Doing.RESTING
+    if stopped and attempt.before_launch:  # also where it is the launch that was refused
+        attempt.handed_back = attempt.handed_back or "an operator stopped its case"
     return (fx.Reread(attempt.key),) if for_good else (fx.Rest(attempt.key, WRITE_REST_S),)
 
 

@@ -78,6 +78,8 @@ class Physics:
     done: list[tuple[str, object]] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
     """Cleared: nothing is answered."""
+    stopping: bool = False
+    """The house stops: nothing is answered any more."""
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -182,6 +184,8 @@ class PlayedCompute(Actor):
 
     def _run(self, order: Compute) -> object:
         self._physics.gate.wait(10)
+        if self._physics.stopping:
+            return None
         try:
             return order.reply_to, Computed(order.request_id, self._physics.call(order.function, order.argument))
         except MqiError as error:
@@ -296,6 +300,7 @@ def house(
     ``door``: the host is reached over SSH, as it says.
     """
     physics = physics or Physics()
+    physics.stopping = False
     monitor = Probe("monitor")
     (folder / "state").mkdir(parents=True, exist_ok=True)
     (folder / "workspace").mkdir(exist_ok=True)
@@ -308,6 +313,7 @@ def house(
         wait_until(lambda: built.alive("cases/admission", *(f"hosts/here/gpu-{n}" for n in range(slots))), 10.0)
         yield built
     finally:
+        physics.stopping = True
         physics.gate.set()
         system.stop()
         ended = system.wait(20.0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from actors.gpu_worker import effects as fx
 from actors.gpu_worker import facts
-from actors.gpu_worker.attempt import Attempt, Home
+from actors.gpu_worker.attempt import Attempt, Doing, Home, advance
 from actors.gpu_worker.progress import LogReader
 from messages.engine import Progress
 from messages.faults import Blame, Fault
@@ -471,3 +471,17 @@ def test_what_a_clusters_queue_is_expected_to_cost_is_told_on() -> None:
     world = World()
     world.lease.observed(GpusObserved("gpu1", datetime(2024, 2, 29, tzinfo=UTC), (), asked=False, wait_s=90.0), 0.0)
     assert world.lease.standing(0.0).wait_s == 90.0
+
+
+@pytest.mark.promise("P34")
+@pytest.mark.parametrize("goal", [None, AttemptState.LAUNCHING])
+def test_a_refused_launch_of_a_case_that_was_stopped_is_given_back_and_not_asked_for_again(
+    goal: AttemptState | None,
+) -> None:
+    one = Attempt(a_request(), Home("h", "GPU-1", "h/gpu-0"), "/run", 1, LogReader(Progress()))
+    one.state, one.goal, one.doing = AttemptState.STAGED, goal, Doing.WRITING
+    facts.write_refused(one, for_good=True, stopped=True)
+    facts.rested(one)
+    (save,) = advance(one, turn=True)
+    assert isinstance(save, fx.Save)
+    assert one.goal is AttemptState.WITHDRAWN
