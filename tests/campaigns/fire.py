@@ -33,7 +33,7 @@ HANG_S = BUDGET_S + 1.5
 PIPELINE = ("ledger", "compute", "scheduler", "scanner", "orders")
 HOST = ("control", "lane-1", "gpu-0")
 ACTORS = (
-    *(f"root/{name}" for name in ("monitor", "notifier", "console", "reporter")),
+    *(f"root/{name}" for name in ("monitor", "notifier", "console", "reporter", "sender")),
     *(f"root/pipeline/{name}" for name in PIPELINE),
     *(f"root/pipeline/hosts/{host}/{name}" for host in ("this", "loopback") for name in HOST),
     "root/pipeline/cases/admission",

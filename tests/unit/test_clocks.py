@@ -26,6 +26,8 @@ SUBTRACTED: dict[str, str] = {
     "actors/logs/files.py:old_logs": "ages of files on a disk; days",
     "actors/case/actor.py:_loaded": "how many days ago a case ended, as the ledger has it",
     "actors/case/admission.py:_answered": "the same",
+    "actors/reporter/actor.py:_ask": "how many hours ago a case ended, as the ledger has it",
+    "actors/console/trend/endpoints.py:read": "the weeks that a chart shows, as the ledger has them",
 }
 """Where the difference of two readings of the wall clock may be formed, and why."""
 
