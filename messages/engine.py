@@ -12,8 +12,12 @@ class _Frozen(BaseModel):
 
 
 # No grid, memory or time of an engine is beyond these: no disk and no clock has so much.
-_Voxels = Annotated[int, Field(gt=0, le=4096)]
-_Millimetres = Annotated[float, Field(gt=0, le=1000)]
+MOST_VOXELS = 4096
+"""Along one axis of a grid."""
+MOST_MM = 1000.0
+"""Between two voxels."""
+_Voxels = Annotated[int, Field(gt=0, le=MOST_VOXELS)]
+_Millimetres = Annotated[float, Field(gt=0, le=MOST_MM)]
 
 
 class Grid(_Frozen):

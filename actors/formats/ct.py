@@ -16,7 +16,7 @@ from actors.formats.dicom_bounds import IMAGE_ELEMENTS, too_costly
 from actors.formats.plan_context import BeamContext
 from actors.formats.reading import MIB
 from actors.formats.structures import StructureSet, structure_set_of, unseen_by_engine
-from messages.engine import EngineProfile, Grid
+from messages.engine import MOST_MM, MOST_VOXELS, EngineProfile, Grid
 
 LIMIT = 64 * MIB
 MAX_SLICES = 2000
@@ -156,11 +156,18 @@ def _refused_slice(one: CtSlice, first: CtSlice, profile: EngineProfile) -> tupl
         ),
         (abs(one.spacing_mm[0] - one.spacing_mm[1]) > 1e-4, "ct-pixels", "has pixels that are not square"),
         (one.slope != int(one.slope) or one.slope == 0, "ct-slope", f"has the rescale slope {one.slope:g}"),
+        (not _is_grid(one), "ct-pixels", f"has {one.columns} × {one.rows} pixels, {one.spacing_mm[1]:g} mm apart"),
         (one.rows > one.columns, "ct-rows", f"has more rows ({one.rows}) than columns ({one.columns})"),
         (one.bits != 16, "ct-bits", f"has {one.bits} bits per pixel, not 16"),
         (_grid_of(one) != _grid_of(first), "ct-mixed", "has slices of different size, spacing, scale or place"),
     )
     return next(((kind, what) for wrong, kind, what in checks if wrong), ("", ""))
+
+
+def _is_grid(one: CtSlice) -> bool:
+    """Sizes within which a grid is one, and not the outcome of damage."""
+    sizes = all(0 < size <= MOST_VOXELS for size in (one.rows, one.columns))
+    return sizes and all(0 < spacing <= MOST_MM for spacing in one.spacing_mm)
 
 
 def _grid_of(one: CtSlice) -> tuple[object, ...]:
@@ -177,7 +184,7 @@ def _grid_of(one: CtSlice) -> tuple[object, ...]:
 
 def _refused_stack(ordered: Sequence[CtSlice]) -> tuple[str, str]:
     steps = np.diff([one.origin_mm[2] for one in ordered])
-    if np.ptp(steps) > _POSITION_TOLERANCE_MM or steps.min() <= 0:
+    if np.ptp(steps) > _POSITION_TOLERANCE_MM or steps.min() <= 0 or not 0 < _pitch(ordered) <= MOST_MM:
         return "ct-gap", f"has slices {steps.min():.2f} to {steps.max():.2f} mm apart: one is missing or doubled"
     pitch = _pitch(ordered)
     if any(abs(one.thickness_mm - pitch) > _POSITION_TOLERANCE_MM for one in ordered):

@@ -55,6 +55,10 @@ def test_faults_of_real_files_are_refused(fault: CaseFault, kind: str) -> None:
     [
         ({"patient_position": "FFP"}, "ct-position"),
         ({"spacing_mm": (3.0, 2.5)}, "ct-pixels"),
+        ({"columns": 21604}, "ct-pixels"),
+        ({"rows": 0}, "ct-pixels"),
+        ({"spacing_mm": (0.0, 0.0)}, "ct-pixels"),
+        ({"spacing_mm": (1e6, 1e6)}, "ct-pixels"),
         ({"slope": 0.5}, "ct-slope"),
         ({"slope": 0.0}, "ct-slope"),
         ({"rows": 101}, "ct-rows"),
