@@ -44,7 +44,11 @@ class Daemon:
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Daemon:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:
