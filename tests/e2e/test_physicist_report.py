@@ -45,7 +45,7 @@ def test_a_done_case_gets_its_report_beside_the_published_result(site: DemoSite)
     folder = site.results / case
     assert verify_published(folder) == ()
     assert sorted(path.name for path in (folder / "report").iterdir()) == [
-        *("manifest.json", "report.html", "report.json", "report.pdf")
+        *("content.json", "manifest.json", "report.html", "report.json", "report.pdf")
     ]
     document = json.loads((folder / "report" / "report.json").read_text())
     assert document["comparison"]["compared"]

@@ -130,7 +130,13 @@ def nothing_left(site: DemoSite) -> None:
     assert not engine_processes(site)
     assert not runs(site), "run directories are removed"
     assert not list(site.results.rglob(".*")), "nothing half-made"
-    assert sorted(path.name for path in site.state.iterdir()) == ["backups", "ledger.sqlite", "lock", "work"]
+    assert sorted(path.name for path in site.state.iterdir()) == [
+        "backups",
+        "ledger.sqlite",
+        "lock",
+        "results.mount",
+        "work",
+    ]
     reader = Reader(site.ledger)
     attempts = [attempt for row in reader.cases() for attempt in reader.attempts(row.case)]
     assert not [attempt for attempt in attempts if attempt.state in OPEN_ATTEMPTS]

@@ -154,7 +154,9 @@ def _judge_remains(verdict: Verdict, counted: CountedSite) -> None:
     verdict.expect(not (half := list(site.results.rglob(".*"))), f"half-made results: {half}")
     # a reader that closes after the ledger's actor leaves SQLite's two files; the next start takes them over
     there = sorted(path.name for path in site.state.iterdir() if not path.name.startswith("ledger.sqlite-"))
-    verdict.expect(there == ["backups", "ledger.sqlite", "lock", "work"], f"in the state folder: {there}")
+    verdict.expect(
+        there == ["backups", "ledger.sqlite", "lock", "results.mount", "work"], f"in the state folder: {there}"
+    )
     work = [path.name for path in (site.state / "work").iterdir()]
     verdict.expect(not work, f"work folders are left: {work}")
     leased = [gpu.uuid for gpu in Reader(site.ledger).gpus() if gpu.beam]
