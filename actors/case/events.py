@@ -206,7 +206,14 @@ def reported(view: CaseView, report: AttemptReport, work_dir: PurePath) -> tuple
         beam.doing = Doing.NOTHING
     if report.state is AttemptState.WITHDRAWN:  # it may be our input that could not be staged
         view.inputs_good = view.inputs_checked = False
-    return (beams.settle_failed(attempt),) if report.state is AttemptState.FAILED else ()
+    return _answer(view, attempt)
+
+
+def _answer(view: CaseView, attempt: Attempt) -> tuple[fx.Effect, ...]:
+    """What a worker is told of an attempt that it reports."""
+    if view.state is CaseState.CANCELLED and attempt.open:  # told before the worker was up, or had read its attempts
+        return (fx.Cancel(attempt.worker, attempt.key, view.reason),)
+    return (beams.settle_failed(attempt),) if attempt.state is AttemptState.FAILED else ()
 
 
 def _attempt_of(beam: Beam, report: AttemptReport, work_dir: PurePath) -> Attempt | None:

@@ -174,11 +174,11 @@ def _absent(attempt: Attempt, now: float) -> None:
 
 
 def cancel(attempt: Attempt, reason: str) -> tuple[fx.Effect, ...]:
-    """It is no longer wanted."""
-    attempt.cancelled = attempt.cancelled or reason
+    """It is no longer wanted. Said again it cuts no pause short."""
+    again, attempt.cancelled = bool(attempt.cancelled), attempt.cancelled or reason
     if attempt.holds:
         attempt.kill = attempt.kill or reason
-    return _drop_transfer(attempt)
+    return () if again else _drop_transfer(attempt)
 
 
 def hand_back(attempt: Attempt, reason: str) -> tuple[fx.Effect, ...]:

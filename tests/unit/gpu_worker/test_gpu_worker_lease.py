@@ -266,6 +266,20 @@ def test_a_kill_that_fails_keeps_the_lease_and_is_tried_again() -> None:
     assert world.rows[KEY].state is AttemptState.WITHDRAWN
 
 
+def test_a_cancel_that_is_said_again_cuts_no_pause_short() -> None:
+    world = World()
+    world.run_beam(a_request())
+    until(world, AttemptState.RUNNING)
+    world.change(KEY, lambda a: facts.cancel(a, "no longer wanted"))
+    world.happen(world.pending[0])
+    world.happen(world.pending[0], well=False)
+    assert [type(effect) for effect in world.pending] == [fx.Rest]
+    world.change(KEY, lambda a: facts.cancel(a, "no longer wanted"))
+    assert [type(effect) for effect in world.pending] == [fx.Rest], "the kill is ordered once the pause is over"
+    world.settle()
+    assert world.rows[KEY].state is AttemptState.WITHDRAWN
+
+
 def test_a_vanished_run_directory_is_no_end_until_it_stays_vanished() -> None:
     world = World()
     world.run_beam(a_request())
