@@ -53,7 +53,7 @@ EXPECTED: dict[CaseFault, tuple[CaseState, str]] = {
     CaseFault("qa-plan"): (DONE, "VERIFICATION"),
     CaseFault("unapproved"): (DONE, "UNAPPROVED"),
     CaseFault("bolus"): (DONE, "bolus"),
-    CaseFault("shifted-layer"): (DONE, "layer 1 5.0 mm"),
+    CaseFault("shifted-layer"): (DONE, "positions off plan: layer 1 by up to 5.0 mm"),
     CaseFault("high-off-counts"): (DONE, "0.30% of the counts"),
     CaseFault("suspect-off-counts"): (DONE, "0.80% of the counts"),
     CaseFault("wrong-mu"): (DONE, "MU off plan: layer 1 by +8"),
