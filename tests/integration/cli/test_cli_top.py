@@ -40,8 +40,10 @@ class Terminal:
         self.before = termios.tcgetattr(slave)
         self.slave = slave
         self.said = ""
+        command = [sys.executable, "-m", "actors.cli", "top", "--conf", str(site.conf)]
         self.process = subprocess.Popen(
-            ["setsid", "--ctty", sys.executable, "-m", "actors.cli", "top", "--conf", str(site.conf)],
+            # Ctrl-C as whoever sits at a terminal has it, also where the tests run in the background of a shell
+            ["setsid", "--ctty", "env", "--default-signal=INT", *command],
             stdin=slave,
             stdout=slave,
             stderr=slave,
