@@ -214,9 +214,12 @@ def _accepted(target: Target, hop: Hop, transport: paramiko.Transport, identity:
             raise troubles.lost(target.host, f"it broke off during the login with {identity.name}") from error
         raise troubles.login_refused(target.host, hop.address, hop.port, hop.user, identity.name) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
-        if transport.is_active():
+        # what cannot be sent is lost, also in the moment before the transport's own thread notices
+        if isinstance(error, paramiko.SSHException) and transport.is_active():
             return False
-        raise troubles.lost(target.host, f"the server hung up during the login ({error})") from error
+        raise troubles.lost(
+            target.host, f"the server hung up during the login ({str(error) or 'it broke off'})"
+        ) from error
     if more:
         tried = f"{identity.name}: it also asks for {', '.join(more)}"
         raise troubles.login_refused(target.host, hop.address, hop.port, hop.user, tried)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import pytest
 
 from actors.errors import MqiError
@@ -119,6 +120,19 @@ def test_a_link_that_is_cut_during_the_login_is_no_refused_login(server: Sshd) -
     server.trust()
     assert kinds["link-lost"]
     assert "login-refused" not in kinds
+
+
+@pytest.mark.promise("P31")
+def test_a_login_that_cannot_be_sent_is_no_refused_login(server: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is gone, and the library's own thread has yet to notice."""
+
+    def broken(*_: object) -> list[str]:
+        raise EOFError
+
+    monkeypatch.setattr(paramiko.Transport, "auth_publickey", broken)
+    with pytest.raises(LinkError) as caught:
+        open_link(server.target())
+    assert caught.value.fault.kind == "link-lost"
 
 
 @pytest.mark.parametrize("trouble", ["absent", "open", "no key"])
