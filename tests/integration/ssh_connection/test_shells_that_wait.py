@@ -26,7 +26,7 @@ def linked(folder: Path, **options: object) -> Iterator[tuple[Sshd, Link]]:
 @pytest.fixture
 def slow(tmp_path: Path) -> Iterator[tuple[Sshd, Link]]:
     (tmp_path / "home").mkdir()
-    (tmp_path / "home/.bashrc").write_text(f"echo Welcome; sleep {SLOW_LOGIN_S}\n")
+    (tmp_path / "home/.bashrc").write_text(f"echo Welcome; echo in >>{tmp_path}/logins; sleep {SLOW_LOGIN_S}\n")
     yield from linked(tmp_path, login_shell="/bin/bash", home=tmp_path / "home")
 
 
@@ -48,17 +48,21 @@ def cat(link: Link, text: bytes, *, waiting: bool = True) -> float:
     return opened_s
 
 
-def test_a_stream_takes_a_shell_that_waits(slow: tuple[Sshd, Link]) -> None:
+def test_a_stream_takes_a_shell_that_waits(slow: tuple[Sshd, Link], tmp_path: Path) -> None:
+    """Counted by the logins that there were: what comes early is no matter of the clock."""
     _, link = slow
+    logins = tmp_path / "logins"
     link.run("echo warm", timeout_s=20)
     link.prepare(2)
     wait_until(lambda: ready(link) == 2, 10, "a second shell")
-    time.sleep(SLOW_LOGIN_S)  # its start-up files run by themselves
-    assert cat(link, b"one") < SLOW_LOGIN_S / 2
+    wait_until(lambda: len(logins.read_text().split()) == 2, 10, "its start-up files run by themselves")
+    cat(link, b"one")
     assert ready(link) == 1
-    assert cat(link, b"two") < SLOW_LOGIN_S / 2, "what was asked before does not disturb it"
+    cat(link, b"two")  # what was asked before does not disturb it
     assert ready(link) == 0
+    assert len(logins.read_text().split()) == 2, "neither logged in anew"
     assert cat(link, b"three") >= SLOW_LOGIN_S
+    assert len(logins.read_text().split()) == 3
 
 
 def test_who_does_not_ask_for_it_leaves_it_to_others(slow: tuple[Sshd, Link]) -> None:
