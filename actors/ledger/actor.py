@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -110,7 +110,6 @@ class Ledger(Actor):
         self._standing = standing
         self._clock = clock
         self._database: sqlite3.Connection | None = None
-        self._fences: Mapping[str, int] = {}
         self._waiting: list[Write | Query] = []
         self._batch = 0
         self._urgent = False
@@ -124,8 +123,7 @@ class Ledger(Actor):
         self._database = open_store(self._path, self._backups)
         self._database.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         with suppress(DiskRefusedError):  # then the first commit says it
-            commit(self._database, (), {}, time_text(self._clock()), self._owner)
-        self._fences = {row["writer"]: row["epoch"] for row in self._database.execute(q.FENCES)}
+            commit(self._database, (), time_text(self._clock()), self._owner)
         self._told = int(self._database.execute(q.LAST_EVENT).fetchone()[0])
         clear_unfinished(self._backups)
         self._carry_out_standing()
@@ -179,9 +177,7 @@ class Ledger(Actor):
     def _write_own(self, writes: Sequence[tuple[Record, ...]]) -> Sequence[Fault | None]:
         writer, epoch = self._owner
         mine = [Write("standing orders", None, writer, epoch, records) for records in writes]
-        done = commit(self._open(), mine, self._fences, time_text(self._clock()), self._owner)
-        self._fences = done.fences
-        return done.faults
+        return commit(self._open(), mine, time_text(self._clock()), self._owner).faults
 
     # --- writes and queries ---
 
@@ -222,7 +218,7 @@ class Ledger(Actor):
         at, begun = time_text(self._clock()), time.perf_counter()
         try:
             with damage_named(self._path, self._backups):
-                done = commit(self._open(), writes, self._fences, at, self._owner)
+                done = commit(self._open(), writes, at, self._owner)
         except DiskRefusedError as refusal:
             self._refuse(writes, str(refusal))
             return
@@ -230,7 +226,6 @@ class Ledger(Actor):
             # I was given up for dead: what I was sent, my successor is sent again by those who still want it
             self.log.warning("{}; {} writes that reached me late are dropped", superseded, len(writes))
             return
-        self._fences = done.fences
         if timed := self._pace.took(begun, time.perf_counter()):
             self._tell_monitor(CommitsTimed(timed))
         self._acknowledge(writes, done)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from actors.crash_points import effect
@@ -45,14 +45,11 @@ class Committed:
     """Of each write, in order; None: written."""
     stale: tuple[bool, ...]
     """Of each write: dropped, because a newer incarnation of its writer has written. No answer is owed."""
-    fences: Mapping[str, int]
-    """Highest epoch seen of every writer."""
 
 
 def commit(
     database: sqlite3.Connection,
     writes: Sequence[Write],
-    fences: Mapping[str, int],
     at: str,
     owner: tuple[str, int] | None = None,
 ) -> Committed:
@@ -62,12 +59,11 @@ def commit(
     an older one. Raises DiskRefusedError, SupersededError, and sqlite3.DatabaseError for a damaged file; after any of
     them nothing of the batch is in the file.
     """
-    now = dict(fences)
     try:
         database.execute("BEGIN IMMEDIATE")
         if owner is not None:
             own(database, *owner)
-        outcomes = [_one(database, write, now, at) for write in writes]
+        outcomes = [_one(database, write, at) for write in writes]
         with effect("ledger.commit"):
             database.execute("COMMIT")
     except sqlite3.Error as error:
@@ -81,15 +77,12 @@ def commit(
     return Committed(
         faults=tuple(None if isinstance(item, _Stale) else item for item in outcomes),
         stale=tuple(isinstance(item, _Stale) for item in outcomes),
-        fences=now,
     )
 
 
 def own(database: sqlite3.Connection, writer: str, epoch: int) -> None:
-    """In a transaction: this incarnation writes the file from now on. The file itself is asked for its fence: whoever
-    is superseded holds an old picture of all fences. Raises SupersededError."""
-    row = database.execute(q.FENCE_OF, {"writer": writer}).fetchone()
-    standing = int(row[0]) if row is not None else 0
+    """In a transaction: this incarnation writes the file from now on. Raises SupersededError."""
+    standing = _fence_of(database, writer)
     if standing > epoch:
         raise SupersededError(f"{writer} has a successor: epoch {standing} after {epoch}")
     if standing < epoch:
@@ -114,14 +107,23 @@ class _Stale:
     """Outcome of a write behind its writer's fence."""
 
 
-def _one(database: sqlite3.Connection, write: Write, fences: dict[str, int], at: str) -> Fault | _Stale | None:
-    fence = fences.get(write.writer, 0)
+def _fence_of(database: sqlite3.Connection, writer: str) -> int:
+    """Highest epoch seen of a writer; 0: it never wrote.
+
+    The file itself is asked, each time: whoever is superseded would remember old epochs, and every case is a writer, so
+    that what is remembered of all of them grows for ever.
+    """
+    row = database.execute(q.FENCE_OF, {"writer": writer}).fetchone()
+    return int(row[0]) if row is not None else 0
+
+
+def _one(database: sqlite3.Connection, write: Write, at: str) -> Fault | _Stale | None:
+    fence = _fence_of(database, write.writer)
     if write.epoch < fence:
         database.execute(q.COUNT_UP, {"key": "stale_writes"})
         return _Stale()
     if write.epoch > fence:
         database.execute(q.SET_FENCE, {"writer": write.writer, "epoch": write.epoch})
-        fences[write.writer] = write.epoch
     database.execute("SAVEPOINT one_write")
     fault = _apply(database, write, at)
     if fault is not None:

@@ -27,7 +27,7 @@ def place_order(path: Path, backups: Path, command: OrderCommand, *, alone: bool
     with closing(open_store(path, backups) if alone else _beside_a_daemon(path)) as database:
         write = Write(command.order, None, _WRITER, 0, (command,))
         try:
-            done = commit(database, [write], {}, time_text(datetime.now(UTC)))
+            done = commit(database, [write], time_text(datetime.now(UTC)))
         except DiskRefusedError as error:
             raise refused(
                 f"The order cannot be written into the ledger: {error}.",

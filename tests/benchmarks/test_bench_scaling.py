@@ -200,10 +200,10 @@ def test_what_the_ledger_sustains(together: int, tmp_path: Path, capsys: pytest.
     lives = [life(f"c{number}") for number in range(cases)]
     # every case one step further, in turn, as they come in from cases that go on beside each other
     turns = [step for at in range(len(lives[0])) for step in (one[at] for one in lives)]
-    began, cpu, commits, rows, fences = time.monotonic(), time.thread_time(), 0, 0, {}
+    began, cpu, commits, rows = time.monotonic(), time.thread_time(), 0, 0
     for at in range(0, len(turns), together):
         group = [Write("r", None, "w", 1, records) for records in turns[at : at + together]]
-        done = commit(database, group, fences, "2026-11-23T01:02:03.000004+00:00")
+        done = commit(database, group, "2026-11-23T01:02:03.000004+00:00")
         assert not any(done.faults), done.faults
         commits, rows = commits + 1, rows + sum(len(one.records) for one in group)
     seconds, used = time.monotonic() - began, time.thread_time() - cpu

@@ -76,7 +76,7 @@ def _cancel_all(ledger: Path) -> None:
     """As the command does it while the daemon is down: the orders are in the ledger, and wait for it."""
     orders = tuple(OrderCommand(f"order-{row.case}", OrderKind.CANCEL, row.case) for row in Reader(ledger).cases())
     with closing(open_store(ledger)) as database:
-        done = commit(database, [Write("orders", None, "test", 1, orders)], {}, datetime.now(UTC).isoformat())
+        done = commit(database, [Write("orders", None, "test", 1, orders)], datetime.now(UTC).isoformat())
     assert done.faults == (None,), done.faults
 
 

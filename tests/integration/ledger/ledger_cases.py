@@ -88,7 +88,7 @@ def memory_ledger() -> sqlite3.Connection:
 
 def write(database: sqlite3.Connection, *records: Record, at: str = AT, epoch: int = 1) -> Fault | None:
     """Commit one write; its fault, or None when it was written."""
-    return commit(database, [Write("r", None, "writer", epoch, records)], {}, at).faults[0]
+    return commit(database, [Write("r", None, "writer", epoch, records)], at).faults[0]
 
 
 def must(database: sqlite3.Connection, *records: Record, at: str = AT, epoch: int = 1) -> None:

@@ -77,7 +77,7 @@ def test_states_are_chosen(reader: Reader) -> None:
 
 def at(path: Path, when: datetime, *records: Record) -> None:
     with closing(open_store(path)) as database:
-        commit(database, [Write("x", None, "test", 1, records)], {}, time_text(when))
+        commit(database, [Write("x", None, "test", 1, records)], time_text(when))
 
 
 def test_what_ended_is_found_from_any_moment(path: Path) -> None:

@@ -105,7 +105,7 @@ def facts(database: sqlite3.Connection, upto: int = 0, began: datetime = START) 
 
 def at(database: sqlite3.Connection, seconds: float, *records: Record) -> None:
     """Written so many seconds after the start."""
-    done = commit(database, [Write("w", None, "w", 1, records)], {}, time_text(START + timedelta(seconds=seconds)))
+    done = commit(database, [Write("w", None, "w", 1, records)], time_text(START + timedelta(seconds=seconds)))
     assert done.faults == (None,)
 
 

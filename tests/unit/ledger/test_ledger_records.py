@@ -378,7 +378,6 @@ def test_a_refused_write_undoes_only_itself(database: sqlite3.Connection) -> Non
     done = commit(
         database,
         batch(("a", 1, (good,)), ("b", 1, (NoteEvent("", "lost"), bad)), ("c", 1, (good,))),
-        {},
         AT,
     )
     assert [fault.kind if fault else "" for fault in done.faults] == ["", "no-such-case", ""]
@@ -389,10 +388,10 @@ def test_a_refused_write_undoes_only_itself(database: sqlite3.Connection) -> Non
 @pytest.mark.promise("P28")
 def test_an_older_incarnation_is_dropped_and_counted(database: sqlite3.Connection) -> None:
     note = NoteEvent("", "n")
-    done = commit(database, batch(("a", 5, (note,)), ("a", 4, (note,)), ("b", 1, (note,)), ("a", 6, (note,))), {}, AT)
+    done = commit(database, batch(("a", 5, (note,)), ("a", 4, (note,)), ("b", 1, (note,)), ("a", 6, (note,))), AT)
     assert done.stale == (False, True, False, False)
-    assert dict(done.fences) == {"a": 6, "b": 1}
-    done = commit(database, batch(("a", 5, (note,))), done.fences, AT)
+    assert dict(database.execute("SELECT writer, epoch FROM fences").fetchall()) == {"a": 6, "b": 1}
+    done = commit(database, batch(("a", 5, (note,))), AT)
     assert done.stale == (True,)
     assert reads.meta(database)["stale_writes"] == "2"
     assert len(what(database, "")) == 3
@@ -400,21 +399,21 @@ def test_an_older_incarnation_is_dropped_and_counted(database: sqlite3.Connectio
 
 @pytest.mark.promise("P19")
 def test_a_ledger_that_was_given_up_for_dead_writes_nothing_more(database: sqlite3.Connection) -> None:
-    """It comes back out of a hang with mail in its hands, and an old picture of everybody's fences."""
+    """It comes back out of a hang with mail in its hands."""
     note = NoteEvent("", "n")
-    ghost = commit(database, batch(("a", 5, (note,))), {}, AT, ("ledger", 1))
-    commit(database, batch(("a", 6, (note,))), ghost.fences, AT, ("ledger", 2))
+    commit(database, batch(("a", 5, (note,))), AT, ("ledger", 1))
+    commit(database, batch(("a", 6, (note,))), AT, ("ledger", 2))
     with pytest.raises(SupersededError, match="epoch 2 after 1"):
-        commit(database, batch(("a", 5, (note,))), ghost.fences, AT, ("ledger", 1))
+        commit(database, batch(("a", 5, (note,))), AT, ("ledger", 1))
     assert len(what(database, "")) == 2
-    commit(database, batch(("a", 6, (note,))), {}, AT, ("ledger", 2))
+    commit(database, batch(("a", 6, (note,))), AT, ("ledger", 2))
     assert len(what(database, "")) == 3
 
 
 def test_a_fault_of_the_program_is_one_writers_own(database: sqlite3.Connection) -> None:
-    done = commit(database, batch(("a", 1, (object(),)), ("b", 1, (NoteEvent("", "n"),))), {}, AT)  # type: ignore[arg-type]
+    done = commit(database, batch(("a", 1, (object(),)), ("b", 1, (NoteEvent("", "n"),))), AT)  # type: ignore[arg-type]
     assert done.faults[0] is not None
     assert (done.faults[0].kind, done.faults[1]) == ("write-invalid", None)
-    done = commit(database, batch(("a", 1, (NoteEvent(None, "n"),))), {}, AT)  # type: ignore[arg-type]
+    done = commit(database, batch(("a", 1, (NoteEvent(None, "n"),))), AT)  # type: ignore[arg-type]
     assert done.faults[0] is not None
     assert "NOT NULL" in done.faults[0].what

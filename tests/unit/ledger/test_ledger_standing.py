@@ -49,7 +49,7 @@ class Bench:
 
     def _commit(self, writes: Sequence[tuple[Record, ...]]) -> Sequence[Fault | None]:
         mine = [Write("test", None, "test", 1, records) for records in writes]
-        return commit(self.database, mine, {}, AT).faults
+        return commit(self.database, mine, AT).faults
 
     def _record(self, writes: Sequence[tuple[Record, ...]]) -> Sequence[Fault | None]:
         self.turns.append([records[0].order for records in writes if isinstance(records[0], DecideCommand)])
