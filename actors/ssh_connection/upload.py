@@ -26,6 +26,8 @@ SPARE_BYTES = 1 << 20
 """Room that a move leaves beside its files, for folders and the file system's own needs."""
 _TURNS = 4
 """Looks at the target: another mover may finish first, and take away what this one was building with."""
+_TAKEN_AWAY = frozenset({("target-unwritable", Blame.HOST), ("source-differs", Blame.HOST)})
+"""What is said then: it cannot be written to, or what is read back is not all there."""
 
 
 def part_of(target: str, items: Sequence[Item]) -> str:
@@ -61,7 +63,7 @@ class Upload:
                 if self._build(route, load, look):
                     return tuple(FileProof(item.path, item.size, str(item.sha256)) for item in self.items)
             except MqiError as error:
-                if error.fault.kind != "target-unwritable" or turn == _TURNS:
+                if (error.fault.kind, error.fault.blame) not in _TAKEN_AWAY or turn == _TURNS:
                     raise
         raise refusals.differs(self.target, Blame.HOST)
 

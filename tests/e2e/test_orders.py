@@ -108,7 +108,7 @@ def test_orders_given_while_it_is_down_take_effect_at_the_next_start(tmp_path: P
 @pytest.mark.promise("P34")
 @pytest.mark.promise("P18")
 def test_a_held_case_runs_to_its_end_and_is_published_once_it_is_released(tmp_path: Path) -> None:
-    site = counted_site(tmp_path / "site", seconds=6.0, gpus=1)
+    site = counted_site(tmp_path / "site", seconds=12.0, gpus=1)
     write_demo_case(site.incoming / "p1", beams=2, layers=3, spots=20, seed=1)
     with Daemon(site) as daemon:
         until(lambda: running_beams(daemon) == 1 and engines(site), 40)

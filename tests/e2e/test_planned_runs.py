@@ -53,6 +53,7 @@ def pairs_of(site: DemoSite, case: str) -> dict[str, Any]:
     return {one["pair"]: one for one in told["pairs"]}
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.promise("P13")
 def test_two_fractions_of_a_plan_are_compared_with_one_planned_run(tmp_path: Path) -> None:
     site = a_site(tmp_path, ct_profile(tmp_path))

@@ -107,6 +107,7 @@ def test_sixty_beams_while_everything_breaks_are_each_done_once(cluster: Slurm, 
         until(lambda: any(host["state"] == "suspended" for host in daemon.cli("status")["hosts"]), 30, "it is told")
         cluster.start_controller()
         rows = daemon.until_ended(20, 150)
+        until(lambda: all(row.cleaned for row in daemon.rows().values()), 60, "run directories are cleaned")
     assert {row.state for row in rows.values()} == {CaseState.DONE}
     for row in rows.values():
         assert not verify_published(site.results / row.case)

@@ -59,17 +59,17 @@ def engines(site: DemoSite) -> dict[int, str]:
 @pytest.mark.promise("P15")
 @pytest.mark.promise("P17")
 def test_a_killed_daemon_picks_up_the_same_four_engines(tmp_path: Path) -> None:
-    site = counted_site(tmp_path / "site", seconds=6.0, gpus=4)
+    site = counted_site(tmp_path / "site", seconds=12.0, gpus=4)
     for n in (1, 2):
         write_demo_case(site.incoming / f"p{n}", beams=2, layers=3, spots=20, seed=n)
     with Daemon(site) as daemon:
-        until(lambda: running_beams(daemon, at_least=0.1) == 4, 40, "four beams run and tell their progress")
+        until(lambda: running_beams(daemon, at_least=0.05) == 4, 40, "four beams run and tell their progress")
         before = engines(site)
         progress = {(row.case, b.number): b.progress for row in daemon.rows().values() for b in row.beams}
         daemon.kill()
         assert engines(site) == before, "engines outlive the daemon"
         daemon.start()
-        until(lambda: running_beams(daemon, at_least=0.15) == 4, 20, "all four are picked up with their progress")
+        until(lambda: running_beams(daemon, at_least=0.06) == 4, 20, "all four are picked up with their progress")
         assert engines(site) == before, "the same processes"
         assert len(claims(site)) == 4
         for row in daemon.rows().values():
