@@ -202,6 +202,26 @@ def test_two_lanes_that_move_the_same_files_do_not_hurt_each_other(tmp_path: Pat
             assert beside(target) == ["in"]
 
 
+@pytest.mark.promise("P25")
+def test_a_mover_whose_tree_is_taken_away_while_it_is_read_back_finds_what_the_other_one_left(tmp_path: Path) -> None:
+    files = noise({"a": 500_000, "b": 100})
+    proofs = written(tmp_path / "source", files)
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    rival = programs / "sha256sum"  # called in the tree: the other mover ends at this instant
+    rival.write_text(
+        f'#!/bin/sh\n[ -e {tmp_path}/once ] && exec {shutil.which("sha256sum")} "$@"\ntouch {tmp_path}/once\n'
+        "cd ../.. && mv .in.part-*/tree-* in && rm -rf .in.part-*\nexit 1\n"
+    )
+    rival.chmod(0o755)
+    with ssh_lane(tmp_path / "workspace", environment={"PATH": f"{programs}:{os.environ['PATH']}"}) as host:
+        target = host.workspace / "c/1/1/in"
+        moved(host, put(host, tmp_path / "source", target, proofs))
+        assert (tmp_path / "once").exists()
+        assert contents(target) == files
+        assert beside(target) == ["in"]
+
+
 def test_something_that_is_no_folder_in_the_way_is_named(tmp_path: Path) -> None:
     proofs = written(tmp_path / "source", {"a": b"1"})
     with ssh_lane(tmp_path / "workspace") as host:
