@@ -134,8 +134,9 @@ class _Hearth:
 
     def start_fails(self, path: str) -> bool:
         with self._lock:
-            left = self._failing.get(path, 0)
-            self._failing[path] = max(left - 1, 0)
+            left = self._failing.pop(path, 0)
+            if left > 1:  # nothing is kept of the thousands that do not fail: a soak measures memory
+                self._failing[path] = left - 1
         return left > 0
 
     def struck(self, path: str, blow: Blow, message: object) -> None:
@@ -184,11 +185,15 @@ class _Burning(Incarnation):
         super().__init__(address, epoch, replace(spec, handler_budget_s=budget_s), system, report)
 
     def live(self, actor: Actor) -> None:
-        started, receive = actor.started, actor.receive
-        actor.started = lambda: self._starting(started)  # type: ignore[method-assign]
-        actor.receive = lambda message: self._receiving(receive, message)  # type: ignore[method-assign]
         _hearth.living[self.address.id] = self
         super().live(actor)
+
+    def _guarded(self, budget_s: float, call: Callable[..., None], *arguments: object) -> bool:
+        # Not by replacing the actor's methods: that would tie it to this in a circle, and it would outlive its end.
+        strike = {"started": self._starting, "receive": self._receiving}.get(call.__name__)
+        if strike is None:
+            return super()._guarded(budget_s, call, *arguments)
+        return super()._guarded(budget_s, strike, call, *arguments)
 
     def _starting(self, started: Callable[[], None]) -> None:
         if _hearth.start_fails(self.address.id):
