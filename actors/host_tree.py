@@ -15,6 +15,7 @@ from pathlib import Path
 from actors.case import FarHost
 from actors.gpu_worker import GpuWorker
 from actors.local_host import LocalControl, LocalLane
+from actors.mounts import Ground
 from actors.settings import HostSettings, Slurm
 from actors.site import CASES, HOSTS, LEDGER, MONITOR, SCHEDULER, Site
 from actors.slurm import Pace, SlurmControl, SlurmOptions, open_here
@@ -73,6 +74,7 @@ class HostPlan:
         def make(context: Context) -> LocalControl | SshControl | SlurmControl:
             monitor = context.system.address(MONITOR)
             name, gpus, place = host.name, host.gpus, host.workspace
+            ground = self.ground()
             if host.slurm is not None and host.launcher == "slurm":
                 return SlurmControl(
                     context,
@@ -83,14 +85,28 @@ class HostPlan:
                     open_shell=open_here if host.kind == "local" else functools.partial(open_link, target(host)),
                     monitor=monitor,
                     worker_spec=worker,
+                    ground=ground,
                     pace=Pace(queue_s=host.slurm.interval_s, files_s=min(0.5, host.slurm.interval_s)),
                 )
             if host.kind == "local":
                 return LocalControl(
-                    context, host=name, workspace=Path(place), gpus=gpus, monitor=monitor, worker_spec=worker
+                    context,
+                    host=name,
+                    workspace=Path(place),
+                    gpus=gpus,
+                    monitor=monitor,
+                    worker_spec=worker,
+                    ground=ground,
                 )
             return SshControl(
-                context, host=name, target=target(host), workspace=place, gpus=gpus, monitor=monitor, worker_spec=worker
+                context,
+                host=name,
+                target=target(host),
+                workspace=place,
+                gpus=gpus,
+                monitor=monitor,
+                worker_spec=worker,
+                ground=ground,
             )
 
         def worker(index: int, uuid: str) -> Spec:
@@ -98,14 +114,19 @@ class HostPlan:
 
         return Spec("control", make)
 
+    def ground(self) -> Ground:
+        """What is known of the disk that its workspace lies on."""
+        return Ground.of(self._host.name, self._host.workspace, self._site().settings.daemon.state_dir)
+
     def lane(self, number: int) -> Spec:
         host = self._host
 
         def make(context: Context) -> LocalLane | SshLane:
             monitor, name, place = context.system.address(MONITOR), host.name, host.workspace
+            ground = self.ground()
             if host.kind == "local":
-                return LocalLane(context, host=name, workspace=Path(place), monitor=monitor)
-            return SshLane(context, host=name, target=target(host), workspace=place, monitor=monitor)
+                return LocalLane(context, host=name, workspace=Path(place), monitor=monitor, ground=ground)
+            return SshLane(context, host=name, target=target(host), workspace=place, monitor=monitor, ground=ground)
 
         return Spec(f"lane-{number}", make)
 

@@ -1,6 +1,7 @@
 # The host's side of control: functions for a POSIX shell with coreutils. Sent before each script; never a file there.
 #
-# Set before: mqi_ws (workspace, absolute, without a slash at its end), mqi_boot (boot id, or empty).
+# Set before: mqi_ws (workspace, absolute, without a slash at its end), mqi_boot (boot id, or empty), mqi_mount (where
+# the disk of the workspace ought to be mounted; empty or unset: not known).
 # A run directory is passed as its absolute path. Answers are lines on standard output.
 
 unset MQI_ATTEMPT MQI_RUN_DIR CDPATH ENV BASH_ENV
@@ -20,6 +21,26 @@ ticks_of() { # start time of process $1 into $ticks; false when there is none bu
 
 same_process() { # pid $1 is the living process that began at tick $2
     [ -n "$1" ] && ticks_of "$1" && [ "$ticks" = "$2" ]
+}
+
+mount_point() { # where the disk of the workspace is mounted, into $mounted; empty where that cannot be told
+    mounted= above=$mqi_ws
+    while ! [ -d "$above" ] && [ -n "$above" ]; do above=${above%/*}; done
+    above=$(cd -P -- "$above/" 2>/dev/null && pwd -P) && [ -r /proc/self/mountinfo ] || return 0
+    while read -r _ _ _ _ at _; do
+        case $at in *\\*) at=$(printf '%b.' "$at") at=${at%.} ;; esac # a space is written as \040
+        top=${at%/} # not within the pattern: of an empty word bash makes none there
+        case ${above%/}/ in "$top"/*) [ "${#at}" -gt "${#mounted}" ] && mounted=$at ;; esac
+    done </proc/self/mountinfo
+    return 0
+}
+
+away() { # the disk of the workspace is not mounted: what is (not) seen there now says nothing of any run
+    [ -n "${mqi_mount-}" ] && mount_point && [ -n "$mounted" ] && [ "${#mounted}" -lt "${#mqi_mount}" ]
+}
+
+absent() { # run $1 has no claim, and we could have seen it: a workspace that is not mounted holds no claim either
+    ! away && [ -x "$mqi_ws/.wrappers" ] && { ! [ -e "$1" ] || [ -x "$1" ]; } && ! [ -d "$1/claim" ]
 }
 
 below() { # $1 lies in the workspace, also after every symbolic link on its way; else says so and ends the script
@@ -74,8 +95,7 @@ members() { # living processes of run $1 into $left: those that carry its mark, 
 facts() { # all that one look at run $1 finds; what proves most is read last. "all" as $2: who lives, whatever is found
     started= ended= lock=unknown left= pid=
     if ! [ -d "$1/claim" ]; then
-        # absent only if we could have seen it: a workspace that is not mounted holds no claim either
-        if [ -x "$mqi_ws/.wrappers" ] && { ! [ -e "$1" ] || [ -x "$1" ]; }; then
+        if absent "$1"; then
             echo "claim absent"
             [ -d "$1" ] && echo "folder"
         else
@@ -133,6 +153,7 @@ place_file() { # the text $2 as file $1, whole or not at all
 }
 
 launch() { # run $1 by wrapper $2, with the texts of job.json $3 and job.sh $4; safe to repeat
+    away && { echo "away"; return 0; } # it may be claimed: nothing is known
     below "$1"
     if ! [ -d "$1/claim" ]; then
         [ -f "$mqi_ws/.wrappers/$2" ] || { echo "no wrapper"; return 0; }
@@ -169,6 +190,7 @@ end_run() { # send signal $2 to what lives of run $1; "wrapper" as $3: to its wr
 }
 
 remove() { # the folder $1 (case, beam or attempt), unless a run in it lives
+    away && { echo "error the workspace's disk is not mounted"; return 0; }
     below "$1"
     if [ -L "$1" ]; then
         echo "error it is a symbolic link"
@@ -186,8 +208,14 @@ remove() { # the folder $1 (case, beam or attempt), unless a run in it lives
 }
 
 standing() { # how the host is
-    why=$(mkdir -p -- "$mqi_ws/.wrappers" 2>&1) || printf 'error the workspace cannot be used: %s\n' "${why%%"$mqi_nl"*}"
-    df -Pk -- "$mqi_ws/" 2>/dev/null | while read -r _ _ _ free _; do echo "free $free"; done
+    if away; then # nothing is made in an empty mount point: that would look like a workspace in which nothing runs
+        echo "away $mqi_mount"
+    else
+        why=$(mkdir -p -- "$mqi_ws/.wrappers" 2>&1) || printf 'error the workspace cannot be used: %s\n' "${why%%"$mqi_nl"*}"
+        df -Pk -- "$mqi_ws/" 2>/dev/null | while read -r _ _ _ free _; do echo "free $free"; done
+        mount_point
+        printf 'mount %s\n' "$mounted"
+    fi
     read -r load _ </proc/loadavg && echo "load $load"
     read -r boot </proc/sys/kernel/random/boot_id && echo "boot $boot"
     date '+clock %s'

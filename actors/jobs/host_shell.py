@@ -8,5 +8,5 @@ from importlib import resources
 
 @cache
 def host_functions() -> str:
-    """The text of host.sh. It wants ``mqi_ws`` and ``mqi_boot`` set before."""
+    """The text of host.sh. It wants ``mqi_ws``, ``mqi_boot`` and ``mqi_mount`` set before."""
     return resources.files(__package__).joinpath("host.sh").read_text("utf-8")

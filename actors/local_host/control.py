@@ -14,6 +14,7 @@ from actors.local_host.nvml import CannotTell, NoDriver, Nvml
 from actors.local_host.orders import Answer, Order, carry_out
 from actors.local_host.standing import observe
 from actors.local_host.watching import Observed, Watch
+from actors.mounts import Ground
 from actors.supervision import Actor, Context, Spec, StartChild, Task, TaskFailed, TaskScope
 from messages.address import Mailbox
 from messages.hosts import GpuReading, GpusObserved, HostObserved, SubscribeHost, UnsubscribeHost
@@ -60,7 +61,8 @@ class _Silent:
 
 
 class LocalControl(Actor):
-    """``gpus``: "auto", indices, or a number of slots; ``worker_spec(index, uuid)`` makes the worker of one of them.
+    """``gpus``: "auto", indices, or a number of slots; ``worker_spec(index, uuid)`` makes the worker of one of them;
+    ``ground``: what is known of the disk that the workspace lies on.
 
     Every request is answered once, and may be repeated: launches are fenced by the run's claim, kills and removals by
     what they find.
@@ -75,11 +77,13 @@ class LocalControl(Actor):
         gpus: Offer,
         monitor: Mailbox,
         worker_spec: Callable[[int, str], Spec],
+        ground: Ground | None = None,
         pace: Pace | None = None,
     ) -> None:
         super().__init__(context)
         self._host = host
         self._workspace = workspace
+        self._ground = ground or Ground(str(workspace))
         self._gpus = Gpus(host, gpus)
         self._worker_spec = worker_spec
         self._pace = pace or Pace()
@@ -95,7 +99,7 @@ class LocalControl(Actor):
 
     def started(self) -> None:
         self._boot_id = processes.boot_id()
-        self._watch = watch = Watch(self._boot_id)
+        self._watch = watch = Watch(self._boot_id, self._ground.away)
         self._watching = self.task("watch", lambda scope: _watch(watch, scope))
         self._ask_standing()
         self._ask_gpus()
@@ -140,7 +144,7 @@ class LocalControl(Actor):
 
     def _order(self, order: Order) -> None:
         name = order.job.key if isinstance(order, LaunchJob) else order.request_id
-        work = functools.partial(carry_out, order, self._workspace, self._boot_id)
+        work = functools.partial(carry_out, order, self._workspace, self._boot_id, self._ground)
         self.task(f"{type(order).__name__} {name}", work)
 
     def _answer(self, answer: Answer) -> None:
@@ -165,7 +169,7 @@ class LocalControl(Actor):
             subscriber.tell(news)
 
     def _ask_standing(self) -> None:
-        self.task(STANDING, lambda _scope: observe(self._host, self._workspace))
+        self.task(STANDING, lambda _scope: observe(self._host, self._workspace, self._ground))
 
     def _take_standing(self, standing: HostObserved) -> None:
         lacking = self._gpus.lacking(self._last_gpus) if self._last_gpus is not None else ""

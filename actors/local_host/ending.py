@@ -19,10 +19,18 @@ _POLL_S = 0.01
 class Ending:
     """One order to end a run: told TERM first, KILL after the grace, until all are gone."""
 
-    def __init__(self, run_dir: Path, key: str, boot_id: str, grace_s: float = GRACE_S) -> None:
+    def __init__(
+        self,
+        run_dir: Path,
+        key: str,
+        boot_id: str,
+        grace_s: float = GRACE_S,
+        away: Callable[[], str] = lambda: "",
+    ) -> None:
         self._run_dir = run_dir
         self._key = key
         self._boot_id = boot_id
+        self._away = away
         self._pressure = Pressure(grace_s)
 
     def run(self, cancelled: Callable[[float], bool]) -> str:
@@ -32,7 +40,7 @@ class Ending:
         """
         begun = time.monotonic()
         while True:
-            verdict = looking.look(self._run_dir, self._key, self._boot_id)
+            verdict = looking.look(self._run_dir, self._key, self._boot_id, self._away)
             elapsed_s = time.monotonic() - begun
             step = self._pressure.step(self._seen(verdict), elapsed_s)
             if step is Step.PROVEN:

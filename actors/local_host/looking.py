@@ -6,7 +6,7 @@ import contextlib
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from actors.crash_points import effect
@@ -16,14 +16,18 @@ from actors.local_host import processes
 _NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS})
 
 
-def look(run_dir: Path, key: str, boot_id: str) -> Verdict:
-    """What is known of the run now. Never raises OSError: what cannot be read is UNKNOWN.
+def look(run_dir: Path, key: str, boot_id: str, away: Callable[[], str] = lambda: "") -> Verdict:
+    """What is known of the run now. Never raises OSError: what cannot be read is UNKNOWN, as is all of a run whose
+    workspace is ``away``: its disk is not mounted, so that no claim can be seen.
 
     The order proves it: started.json before the lock (whoever wrote it held the lock already), the lock before
     exit.json (it is written before the lock is let go).
     """
     try:
-        if not _exists(run_dir / "claim"):
+        claim = run_dir / "claim"
+        if not _exists(claim):
+            if away() or _exists(claim):  # it may have been mounted just now
+                return decide(_unknown(key, boot_id))
             return decide(Look(key, claimed=False, lock=Lock.FREE, started=None, exit_text=None, boot_id=boot_id))
         started = parse_started(_text(run_dir / "claim" / "started.json") or "")
         lock = probe(run_dir / "claim" / "lock")
@@ -43,7 +47,11 @@ def look(run_dir: Path, key: str, boot_id: str) -> Verdict:
             )
         )
     except OSError:
-        return decide(Look(key, claimed=True, lock=Lock.UNKNOWN, started=None, exit_text=None, boot_id=boot_id))
+        return decide(_unknown(key, boot_id))
+
+
+def _unknown(key: str, boot_id: str) -> Look:
+    return Look(key, claimed=True, lock=Lock.UNKNOWN, started=None, exit_text=None, boot_id=boot_id)
 
 
 def read_started(run_dir: Path) -> Started | None:

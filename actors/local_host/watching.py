@@ -60,10 +60,10 @@ class Run:
             os.close(self.pidfd)
             self.pidfd = None
 
-    def look(self, now: float, boot_id: str) -> JobObserved | None:
+    def look(self, now: float, boot_id: str, away: Callable[[], str]) -> JobObserved | None:
         """What is new; None when nothing is. Sets when to look again."""
         if self.pidfd is None or now >= self.full_look_due or self.verdict is None:
-            self.verdict = looking.look(self.run_dir, self.key, boot_id)
+            self.verdict = looking.look(self.run_dir, self.key, boot_id, away)
             self.full_look_due = now + _FULL_LOOK_S
             self._forestall(self.verdict, now)
             if self.verdict.observation is Observation.RUNNING and self.pidfd is None:
@@ -124,10 +124,11 @@ def _on_grid(now: float, pause: float) -> float:
 
 
 class Watch:
-    """The runs that are watched, and the thread's loop. Orders come from any thread."""
+    """The runs that are watched, and the thread's loop. Orders come from any thread. ``away``: why no run can be seen
+    now; empty: they can."""
 
-    def __init__(self, boot_id: str) -> None:
-        self._boot_id = boot_id
+    def __init__(self, boot_id: str, away: Callable[[], str] = lambda: "") -> None:
+        self._boot_id, self._away = boot_id, away
         self._orders: queue.SimpleQueue[WatchJob | UnwatchJob] = queue.SimpleQueue()
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._runs: dict[str, Run] = {}
@@ -182,7 +183,7 @@ class Watch:
 
     def _look(self, now: float, tell: Callable[[Observed], None]) -> None:
         for run in [run for run in self._runs.values() if run.due <= now]:
-            news = run.look(now, self._boot_id)
+            news = run.look(now, self._boot_id, self._away)
             if run.pidfd is not None and run.pidfd not in self._by_pidfd:
                 self._by_pidfd[run.pidfd] = run
                 self._poll.register(run.pidfd, select.POLLIN)

@@ -34,6 +34,8 @@ class Cluster:
     shell: Shell
     workspace: str
     cancelled: Callable[[], bool] = field(default=lambda: False)
+    mount: str = ""
+    """Where the disk of the workspace ought to be mounted; empty: not known."""
 
     def call(self, function: str, *words: str, timeout_s: float = ANSWER_WITHIN_S) -> Lines:
         """(first word, the rest) of every line of the answer. No word is ever evaluated."""
@@ -41,7 +43,8 @@ class Cluster:
 
     def script(self, text: str, timeout_s: float = ANSWER_WITHIN_S) -> Lines:
         """The same for several calls, quoted already."""
-        known = f"mqi_ws={shlex.quote(self.workspace)} mqi_boot= mqi_patience={SLURM_WITHIN_S}"
+        where = f"mqi_ws={shlex.quote(self.workspace)} mqi_mount={shlex.quote(self.mount)}"
+        known = f"{where} mqi_boot= mqi_patience={SLURM_WITHIN_S}"
         prelude = f"{known}\n{host_functions()}\n{_cluster_functions()}"
         try:
             answer = self.shell.run(text, timeout_s=timeout_s, cancel=self.cancelled, prelude=prelude)

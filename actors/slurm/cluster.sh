@@ -1,6 +1,7 @@
 # The cluster's side: functions for a POSIX shell on a host where Slurm's commands are. Sent after host.sh, never a file.
 #
-# Set before: mqi_ws (workspace, which every node of the partition sees under the same path), mqi_boot (empty).
+# Set before: mqi_ws (workspace, which every node of the partition sees under the same path), mqi_boot (empty),
+# mqi_mount (where its disk ought to be mounted; empty: not known).
 # A run directory is passed as its absolute path. Answers are lines on standard output.
 #
 # RUN_DIR/submit.lock   held while it is looked up and submitted: two of us never ask at once
@@ -51,7 +52,7 @@ run_facts() { # run number $1 in directory $2, as far as files tell; the log is 
         { IFS= read -r line <"$2/claim/started.json"; } 2>/dev/null && printf 'started %s\n' "$line"
         { IFS= read -r line <"$2/claim/slurm"; } 2>/dev/null && printf 'slurm %s\n' "$line"
         [ -e "$2/claim/void" ] && echo "void"
-    elif [ -x "$mqi_ws/.wrappers" ] && { ! [ -e "$2" ] || [ -x "$2" ]; }; then
+    elif absent "$2"; then
         echo "claim absent"
         [ -d "$2" ] && echo "folder"
     else
@@ -88,6 +89,7 @@ keep() { # the text $2 as file $1, whole or not at all, and on the disk
 }
 
 submit() { # run $1 by wrapper $2 with job.json $3 and job.sh $4, as job named $5, tried since $6; the rest: for sbatch
+    away && { echo "unclear the workspace's disk $mqi_mount is not mounted"; return 0; }
     below "$1"
     run=$1 wrapper=$mqi_ws/.wrappers/$2 name=$5 since=$6
     [ -f "$wrapper" ] || { echo "no wrapper"; return 0; }

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from actors.errors import MqiError
 from actors.jobs.offered_gpus import Gpus
 from actors.jobs.waiting import WaitingOrders
+from actors.mounts import Ground
 from actors.slurm import standing
 from actors.slurm.cluster import Cluster
 from actors.slurm.options import SlurmOptions
@@ -99,12 +100,14 @@ class SlurmControl(Actor):
         open_shell: OpenShell,
         monitor: Mailbox,
         worker_spec: Callable[[int, str], Spec],
+        ground: Ground | None = None,
         pace: Pace | None = None,
         patience: Patience | None = None,
     ) -> None:
         super().__init__(context)
         self._host = host
         self._workspace = workspace
+        self._ground = ground or Ground(workspace)
         self._slots = Gpus(host, slots)
         self._options = options
         self._open_shell = open_shell
@@ -169,7 +172,7 @@ class SlurmControl(Actor):
             case _Slots():
                 self._offer()
             case _AskStanding(shell) if shell == self._shells and self._cluster is not None:
-                self.task("standing", functools.partial(_ask, self._cluster))
+                self.task("standing", functools.partial(_ask, self._cluster, self._ground))
             case Standing() if self._cluster is not None:
                 self._take_standing(message)
             case TaskFailed(_, error):
@@ -178,7 +181,7 @@ class SlurmControl(Actor):
     # -- the shell
 
     def _connect(self) -> None:
-        self.task("shell", functools.partial(_hold, self._open_shell, self._workspace, self._watch))
+        self.task("shell", functools.partial(_hold, self._open_shell, self._workspace, self._ground, self._watch))
 
     def _opened(self, opened: _Opened) -> None:
         self._cluster = opened.cluster
@@ -303,7 +306,7 @@ class SlurmControl(Actor):
         self.after(self._pace.slots_s, _Slots())
 
 
-def _hold(open_shell: OpenShell, workspace: str, watch: Watch, scope: TaskScope) -> _Lost:
+def _hold(open_shell: OpenShell, workspace: str, ground: Ground, watch: Watch, scope: TaskScope) -> _Lost:
     """Open the shell, tell of it, watch over its runs, close it. Ends when the shell does."""
     try:
         shell = open_shell(scope.on_cancel)
@@ -312,7 +315,8 @@ def _hold(open_shell: OpenShell, workspace: str, watch: Watch, scope: TaskScope)
     withdraw = [scope.on_cancel(watch.ring), scope.on_cancel(shell.cut)]
     try:
         cluster = Cluster(shell, workspace, lambda: scope.cancelled)
-        seen = standing.observe(cluster)
+        seen = standing.observe(cluster, ground)
+        cluster = replace(cluster, mount=seen.mount)
         if not seen.fault:
             _install(cluster)
         scope.tell(_Opened(cluster, seen))
@@ -356,9 +360,9 @@ def _carry(
     return carry_out(order, replace(cluster, cancelled=lambda: scope.cancelled), options, patience, scope)
 
 
-def _ask(cluster: Cluster, _scope: TaskScope) -> Standing:
+def _ask(cluster: Cluster, ground: Ground, _scope: TaskScope) -> Standing:
     try:
-        return standing.observe(cluster)
+        return standing.observe(cluster, ground)
     except ShellError:
         cluster.shell.cut()  # its own task sees it, and tells
         return Standing()

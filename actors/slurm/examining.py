@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from actors.errors import MqiError
+from actors.mounts import Ground
 from actors.slurm import standing
 from actors.slurm.cluster import Cluster, Lines
 from actors.slurm.options import SlurmOptions, sbatch_words
@@ -45,7 +46,7 @@ def check_cluster(open_shell: OpenShell, workspace: str, options: SlurmOptions) 
 
 
 def _workspace(cluster: Cluster) -> Iterator[CheckLine]:
-    seen = standing.observe(cluster)
+    seen = standing.observe(cluster, Ground(cluster.workspace))
     if seen.fault:
         yield CheckLine("workspace", False, seen.fault, f"make {cluster.workspace} for the user that logs in there")
         return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from actors.mounts import Ground
 from actors.slurm.cluster import Cluster, Lines
 from messages.hosts import HostObserved, HostState
 
@@ -19,6 +20,8 @@ class Standing:
     load: float | None = None
     fault: str = ""
     """Why the workspace cannot be used; empty: it can."""
+    mount: str = ""
+    """Where its disk ought to be mounted, from what is known by now."""
 
     def observed(self, host: str, silence: str) -> HostObserved:
         """As it is told; ``silence``: why Slurm does not answer, empty: it does.
@@ -30,9 +33,15 @@ class Standing:
         return HostObserved(host, KIND, datetime.now(UTC), state, reason, self.free_gb, "", self.load)
 
 
-def observe(cluster: Cluster) -> Standing:
-    """Ask; makes the workspace if it is missing. Raises ShellError."""
-    return parse(cluster.call("standing"))
+def observe(cluster: Cluster, ground: Ground) -> Standing:
+    """Ask; makes the workspace if it is missing and its disk is there. Raises ShellError."""
+    known = replace(cluster, mount=ground.expected())
+    lines = known.call("standing")
+    said = dict(lines)
+    seen = parse(lines)
+    if "away" in said:
+        return replace(seen, mount=known.mount, fault=ground.sentence(known.mount))
+    return replace(seen, mount=ground.saw(said.get("mount", "")))
 
 
 def parse(lines: Lines) -> Standing:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from actors.errors import MqiError
 from actors.jobs.offered_gpus import Gpus, Offer
 from actors.jobs.waiting import WaitingOrders
+from actors.mounts import Ground
 from actors.ssh_connection import nvidia_smi, standing
 from actors.ssh_connection.launching import install
 from actors.ssh_connection.link import open_link
@@ -92,7 +93,8 @@ class _Connect:
 
 
 class SshControl(Actor):
-    """``gpus``: "auto", indices, or a number of slots; ``worker_spec(index, uuid)`` makes the worker of one of them.
+    """``gpus``: "auto", indices, or a number of slots; ``worker_spec(index, uuid)`` makes the worker of one of them;
+    ``ground``: what is known of the disk that the workspace lies on.
 
     Every request is answered once, however long the host is away, and may be repeated: launches are fenced by the
     run's claim, kills and removals by what they find.
@@ -108,12 +110,14 @@ class SshControl(Actor):
         gpus: Offer,
         monitor: Mailbox,
         worker_spec: Callable[[int, str], Spec],
+        ground: Ground | None = None,
         pace: Pace | None = None,
     ) -> None:
         super().__init__(context)
         self._host = host
         self._target = target
         self._workspace = workspace
+        self._ground = ground or Ground(workspace)
         self._gpus = Gpus(host, gpus)
         self._worker_spec = worker_spec
         self._pace = pace or Pace()
@@ -123,6 +127,8 @@ class SshControl(Actor):
         self._watch = Watch()
         self._waiting = WaitingOrders[Order]()
         self._busy = 0
+        self._away = False
+        """The workspace's disk is not mounted on the host: orders about runs wait for it."""
         self._remote: Remote | None = None
         self._links = 0
         """Links opened so far: ticks of a former one are stale."""
@@ -182,8 +188,8 @@ class SshControl(Actor):
     # -- the link
 
     def _connect(self) -> None:
-        target, workspace, watch = self._target, self._workspace, self._watch
-        self.task("link", lambda scope: _hold(target, workspace, watch, scope))
+        target, workspace, ground, watch = self._target, self._workspace, self._ground, self._watch
+        self.task("link", lambda scope: _hold(target, workspace, ground, watch, scope))
 
     def _opened(self, opened: _Opened) -> None:
         self._remote = opened.remote
@@ -193,7 +199,6 @@ class SshControl(Actor):
             self.log.info("{}: connected to {}", self._host, self._target.address)
         self._take_standing(opened.standing)
         self._ask_gpus()
-        self._next()
 
     def _lost(self, fault: Fault) -> None:
         """Launched work is unknown from here on, the rest waits; the next attempt comes when the back-off says so."""
@@ -226,6 +231,8 @@ class SshControl(Actor):
     # -- orders about runs
 
     def _next(self) -> None:
+        if self._away:
+            return
         while self._remote is not None and self._busy < AT_ONCE and (order := self._waiting.take()) is not None:
             self._busy += 1
             name = order.job.key if isinstance(order, LaunchJob) else order.request_id
@@ -265,12 +272,15 @@ class SshControl(Actor):
 
     def _ask_standing(self) -> None:
         if self._remote is not None:
-            self.task("standing", functools.partial(_ask, standing.observe, self._remote))
+            observe = functools.partial(standing.observe, ground=self._ground)
+            self.task("standing", functools.partial(_ask, observe, self._remote))
 
     def _take_standing(self, seen: Standing) -> None:
         lacking = self._gpus.lacking(self._last_gpus) if self._last_gpus is not None else ""
         observed = seen.observed(self._host)
         self._publish_standing(replace(observed, reason=observed.reason or lacking))
+        self._away = seen.away
+        self._next()
         self.after(self._pace.standing_s, _AskStanding(self._links))
 
     def _publish_standing(self, observed: HostObserved) -> None:
@@ -308,7 +318,7 @@ class SshControl(Actor):
         self._tell(observed)
 
 
-def _hold(target: Target, workspace: str, watch: Watch, scope: TaskScope) -> _Lost:
+def _hold(target: Target, workspace: str, ground: Ground, watch: Watch, scope: TaskScope) -> _Lost:
     """Open a link, tell of it, watch over it, close it. Ends when the link does."""
     try:
         link = open_link(target, scope.on_cancel)
@@ -316,8 +326,8 @@ def _hold(target: Target, workspace: str, watch: Watch, scope: TaskScope) -> _Lo
         return _Lost(error.fault)
     withdraw = [scope.on_cancel(watch.ring), scope.on_cancel(link.cut)]
     try:
-        seen = standing.observe(Remote(link, workspace, cancelled=lambda: scope.cancelled))
-        remote = Remote(link, workspace, seen.boot_id, lambda: scope.cancelled)
+        seen = standing.observe(Remote(link, workspace, cancelled=lambda: scope.cancelled), ground)
+        remote = Remote(link, workspace, seen.boot_id, lambda: scope.cancelled, seen.mount)
         if not seen.fault:
             _install(remote)
         scope.tell(_Opened(remote, seen))

@@ -12,6 +12,7 @@ from actors.errors import MqiError
 from actors.jobs import check_path, manifest
 from actors.jobs.lane import Lane, Order, Stopped
 from actors.jobs.progress import Teller
+from actors.mounts import Ground
 from actors.ssh_connection import refusals, troubles
 from actors.ssh_connection.download import Download
 from actors.ssh_connection.link import Link, open_link
@@ -44,11 +45,19 @@ class SshLane(Lane):
     """
 
     def __init__(
-        self, context: Context, *, host: str, target: Target, workspace: str, monitor: Mailbox | None = None
+        self,
+        context: Context,
+        *,
+        host: str,
+        target: Target,
+        workspace: str,
+        monitor: Mailbox | None = None,
+        ground: Ground | None = None,
     ) -> None:
         super().__init__(context, host=host, monitor=monitor)
         self._target = target
         self._workspace = str(PurePosixPath(workspace))
+        self._ground = ground or Ground(workspace)
         self._link: Link | None = None
         self._failures = 0
         self._not_before = 0.0
@@ -57,7 +66,7 @@ class SshLane(Lane):
         self._drop()
 
     def move(self, order: Order, scope: TaskScope, abandoned: Callable[[], bool]) -> tuple[FileProof, ...]:
-        move = _move_of(order, self._workspace)
+        move = _move_of(order, self._workspace, self._ground)
         begun = time.monotonic()
         tally = Tally(news=self._teller(order, begun))
         try:
@@ -154,9 +163,9 @@ class SshLane(Lane):
         )
 
 
-def _move_of(order: Order, workspace: str) -> Upload | Download:
+def _move_of(order: Order, workspace: str, ground: Ground) -> Upload | Download:
     if isinstance(order, PutFiles):
-        return Upload(Path(order.source), _below(workspace, order.target), manifest(order.files))
+        return Upload(Path(order.source), _below(workspace, order.target), manifest(order.files), ground.expected())
     for name in order.names:
         check_path(name)
     return Download(_below(workspace, order.source), Path(order.target), order.names)

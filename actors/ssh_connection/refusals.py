@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 from actors.errors import MqiError
+from actors.mounts import WORKSPACE_AWAY
 from actors.ssh_connection import scripts
 from messages.faults import Blame, Fault
 
@@ -76,6 +77,11 @@ def damaged(path: str, where: str, found: str, expected: str, blame: Blame) -> M
     )
 
 
+def away(host: str, workspace: str) -> MqiError:
+    why = f"Nothing is written on {host}: the disk of the workspace {workspace} is not mounted there."
+    return refusal(WORKSPACE_AWAY, why, workspace, Blame.HOST, "Mount it; it is sent again.")
+
+
 def no_room(need: int, free: int) -> str:
     return f"{need / 1e6:.0f} MB are needed, {free / 1e6:.0f} MB are free"
 
@@ -87,8 +93,8 @@ def of_script(host: str, workspace: str, where: str, code: int | None, said: byt
         return full(host, 1, where, _last_line(said))
     if code == scripts.OUTSIDE:
         return outside(workspace, where)
-    if code == scripts.NO_WORKSPACE:
-        return no_workspace(host, workspace)
+    if code in (scripts.NO_WORKSPACE, scripts.AWAY):
+        return no_workspace(host, workspace) if code == scripts.NO_WORKSPACE else away(host, workspace)
     if code == scripts.UNREADABLE:
         why = f"The folder to fetch cannot be read on {host}: {_last_line(said) or 'it is a link'}."
         return refusal("source-unreadable", why, where, Blame.HOST)

@@ -26,9 +26,10 @@ def watch_loop() -> str:
     return resources.files(__package__).joinpath("watch.sh").read_text("utf-8")
 
 
-def prelude(workspace: str, boot_id: str) -> str:
+def prelude(workspace: str, boot_id: str, mount: str = "") -> str:
     """What stands before every script: where it works, and the functions."""
-    return f"mqi_ws={shlex.quote(workspace)} mqi_boot={shlex.quote(boot_id)}\n{host_functions()}"
+    known = f"mqi_ws={shlex.quote(workspace)} mqi_boot={shlex.quote(boot_id)} mqi_mount={shlex.quote(mount)}"
+    return f"{known}\n{host_functions()}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,18 @@ class Remote:
     workspace: str
     boot_id: str = ""
     cancelled: Callable[[], bool] = field(default=lambda: False)
+    mount: str = ""
+    """Where the disk of the workspace ought to be mounted there; empty: not known."""
+
+    @property
+    def prelude(self) -> str:
+        """What stands before every script."""
+        return prelude(self.workspace, self.boot_id, self.mount)
 
     def call(self, function: str, *words: str, timeout_s: float = ANSWER_WITHIN_S, before: str = "") -> _Lines:
         """(first word, the rest) of every line of the answer. No word is ever evaluated."""
         script = f"{before}\n{function} {' '.join(map(shlex.quote, words))}"
-        known = prelude(self.workspace, self.boot_id)
-        return lines_of(self.link.run(script, timeout_s=timeout_s, cancel=self.cancelled, prelude=known).text)
+        return lines_of(self.link.run(script, timeout_s=timeout_s, cancel=self.cancelled, prelude=self.prelude).text)
 
     def look(self, run_dir: str, key: str, *, everybody: bool = False) -> Facts:
         """At a run as a whole; ``everybody``: also who lives of it, whatever else is found."""

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from shlex import quote
 
+from actors.jobs.host_shell import host_functions
 from actors.ssh_connection.packing import Member, Pack
 
-OUTSIDE, NO_WORKSPACE, NO_FOLDER, UNREADABLE, NO_TAR, TAKEN = 71, 72, 73, 74, 75, 76
+OUTSIDE, NO_WORKSPACE, NO_FOLDER, UNREADABLE, NO_TAR, TAKEN, AWAY = 71, 72, 73, 74, 75, 76, 77
 """Exit codes of these scripts, beside those of the tools that they call."""
 
 _PRELUDE = "LC_ALL=C; export LC_ALL; unset CDPATH TAR_OPTIONS POSIXLY_CORRECT GREP_OPTIONS"
@@ -42,12 +43,14 @@ _WORDS = 60_000
 _POLL_S = 0.02
 
 
-def look(workspace: str, target: str, part: str, keep: str) -> str:
+def look(workspace: str, target: str, part: str, keep: str, mount: str = "") -> str:
     """What there is of a target: ``there`` and its files; or ``absent``, room, and the files of ``part``, made now.
 
-    ``keep``: the pack that belongs to this move; others are removed.
+    ``keep``: the pack that belongs to this move; others are removed. ``mount``: where the disk of the workspace ought
+    to be mounted, empty: not known; exit code AWAY where it is not.
     """
     return _script(
+        *_mounted(workspace, mount),
         _WALK,
         _inside(workspace, target),
         f"target={quote(target)} part={quote(part)}",
@@ -190,6 +193,13 @@ def forget(part: str) -> str:
 
 def _script(*lines: str) -> str:
     return "\n".join((_PRELUDE, *lines))
+
+
+def _mounted(workspace: str, mount: str) -> tuple[str, ...]:
+    if not mount:
+        return ()
+    known = f"mqi_ws={quote(workspace)} mqi_mount={quote(mount)}"
+    return (known, host_functions(), f"if away; then exit {AWAY}; fi")
 
 
 def _inside(workspace: str, path: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from actors.mounts import Ground
 from actors.ssh_connection.remote import Remote
 from messages.hosts import HostObserved, HostState
 
@@ -22,6 +23,10 @@ class Standing:
     """Seconds since 1970 by the host's clock."""
     fault: str = ""
     """Why the workspace cannot be used; empty: it can."""
+    away: bool = False
+    """Its disk is not mounted: nothing can be told of any run."""
+    mount: str = ""
+    """Where its disk ought to be mounted, from what is known by now."""
 
     def observed(self, host: str) -> HostObserved:
         """As it is told."""
@@ -30,9 +35,15 @@ class Standing:
         return HostObserved(host, KIND, at, state, self.fault, self.free_gb, self.boot_id, self.load)
 
 
-def observe(remote: Remote) -> Standing:
-    """Ask the host; makes the workspace if it is missing. Raises LinkError."""
-    return parse(remote.call("standing"))
+def observe(remote: Remote, ground: Ground) -> Standing:
+    """Ask the host; makes the workspace if it is missing and its disk is there. Raises LinkError."""
+    known = replace(remote, mount=ground.expected())
+    lines = known.call("standing")
+    said = dict(lines)
+    seen = parse(lines)
+    if "away" in said:
+        return replace(seen, away=True, mount=known.mount, fault=ground.sentence(known.mount))
+    return replace(seen, mount=ground.saw(said.get("mount", "")))
 
 
 def parse(lines: tuple[tuple[str, str], ...]) -> Standing:

@@ -44,6 +44,8 @@ class Upload:
     source: Path
     target: str
     items: tuple[Item, ...]
+    mount: str = ""
+    """Where the disk of the workspace ought to be mounted; empty: not known."""
 
     @property
     def part(self) -> str:
@@ -84,7 +86,7 @@ class Upload:
     def _look(self, route: Route, load: _Load | None) -> Look:
         keep = load.packed.name if load is not None and load.packed is not None else ""
         with effect("stage.look"):
-            answer = route.ask(scripts.look(route.workspace, self.target, self.part, keep), self.target)
+            answer = route.ask(scripts.look(route.workspace, self.target, self.part, keep, self.mount), self.target)
         try:
             look = parse_look(answer)
         except UnclearError as error:

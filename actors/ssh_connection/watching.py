@@ -23,7 +23,7 @@ from actors.jobs.following import Follower
 from actors.ssh_connection import troubles
 from actors.ssh_connection.answers import UnclearError
 from actors.ssh_connection.link import Channel
-from actors.ssh_connection.remote import Facts, Remote, facts_of, lines_of, prelude, watch_loop
+from actors.ssh_connection.remote import Facts, Remote, facts_of, lines_of, watch_loop
 from messages.address import Mailbox
 from messages.jobs import JobObserved, Observation, UnwatchJob, WatchJob
 
@@ -135,7 +135,7 @@ class Watch:
 
     def loop(self, remote: Remote, tell: Callable[[Observed], None], ended: Callable[[], bool]) -> None:
         """Until ``ended``. Raises LinkError when the link is lost, or nothing was heard for too long."""
-        script = f"{prelude(remote.workspace, remote.boot_id)}\n{watch_loop()}"
+        script = f"{remote.prelude}\n{watch_loop()}"
         with effect("watch.open"):
             channel = remote.link.channel(script, timeout_s=remote.link.target.patience.session_s, cancel=ended)
         try:

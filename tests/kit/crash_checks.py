@@ -120,7 +120,7 @@ def _left(site: CrashSite) -> Iterator[str]:
     wrappers = list((here.workspace / ".wrappers").iterdir())
     strays = [path for path in here.workspace.iterdir() if path.name != ".wrappers"]
     strays += [path for path in wrappers if not path.name.startswith("wrapper-") or len(wrappers) > 1]
-    strays += [path for path in here.state.iterdir() if path.name not in STATE]
+    strays += [path for path in here.state.iterdir() if path.name not in STATE and path.suffix != ".mount"]
     strays += [path for path in (here.state / "backups").iterdir() if not path.match("[bl]*.sqlite")]
     kept = {row.case for row in Reader(here.ledger).cases() if row.state is CaseState.FAILED}
     strays += [path for path in (here.state / "work").glob("*") if path.name not in kept]

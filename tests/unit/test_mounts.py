@@ -8,7 +8,7 @@ import pytest
 
 from actors import mounts
 from actors.errors import MqiError
-from actors.mounts import AWAY, check_mounted, deepest, expected_mount
+from actors.mounts import AWAY, Ground, check_mounted, deepest, expected_mount
 
 TABLE = r"""
 22 1 8:1 / / rw - ext4 /dev/sda1 rw
@@ -73,3 +73,24 @@ def test_only_a_share_that_is_known_and_gone_is_away(world: list[str]) -> None:
     with pytest.raises(MqiError, match="/mnt/share is not mounted") as caught:
         check_mounted(folder, "/mnt/share")
     assert caught.value.fault.kind == AWAY
+
+
+@pytest.mark.promise("P21")
+def test_the_disk_of_a_workspace_is_missed_once_it_was_seen(tmp_path: Path, world: list[str]) -> None:
+    ground = Ground.of("gpu1", "/mnt/share/ws", tmp_path)
+    assert ground.away() == "", "nothing is known yet"
+    assert ground.saw("/mnt/share") == ground.expected() == "/mnt/share"
+    assert ground.saw("/") == "/mnt/share"
+    assert ground.away() == ""
+    world.append("/")
+    assert "/mnt/share is not mounted" in ground.away()
+    assert "remove workspace-gpu1.mount" in ground.away()
+    assert Ground.of("gpu1", "/srv/ws", tmp_path).away() == "", "another workspace"
+    (tmp_path / "workspace-gpu1.mount").unlink()
+    assert ground.away() == "", "an operator removed the note"
+
+
+def test_a_workspace_on_the_systems_own_disk_needs_no_note(tmp_path: Path) -> None:
+    assert Ground.of("gpu1", "/ws", tmp_path).saw("/") == ""
+    assert Ground("/ws").saw("/mnt") == ""
+    assert not list(tmp_path.iterdir())

@@ -222,3 +222,13 @@ def test_an_order_that_a_former_shell_failed_does_not_end_the_new_one(site: Site
         release.set()
         host.probe.expect(JobLaunched, 30)
     assert len(opened) == 2
+
+
+@pytest.mark.promise("P21")
+def test_a_workspace_that_is_not_mounted_says_nothing_of_a_run(site: Site) -> None:
+    cluster = Cluster(LocalShell(), str(site.workspace), mount=str(site.workspace))
+    run = str(site.run_dir)
+    assert ("claim", "unknown") in cluster.call("run_facts", "0", run)
+    assert cluster.call("submit", run, "wrapper.sh", "{}\n", "true\n", NAME, "now-7days")[0][0] == "unclear"
+    assert site.jobs() == 0
+    assert not site.run_dir.exists()

@@ -13,9 +13,12 @@ from pathlib import Path
 import pytest
 
 from actors.jobs import job_files, wrapper_name, wrapper_script
+from actors.mounts import mount_of
 from actors.ssh_connection import framing, launching
 from actors.ssh_connection.remote import facts_of, lines_of, prelude, watch_loop
+from actors.ssh_connection.troubles import LinkError
 from messages.jobs import JobSpec, Observation
+from tests.kit.disks import small_disk
 from tests.kit.hosts import end_all
 from tests.kit.waiting import wait_until
 
@@ -161,3 +164,27 @@ def test_the_watch_tells_only_what_is_new(shell: Shell, tmp_path: Path) -> None:
         assert any(line.startswith(b"exit ") for line in last)
         process.stdin.close()
         assert process.wait(10) == 0
+
+
+@pytest.mark.promise("P21")
+def test_a_workspace_whose_disk_is_not_mounted_says_nothing_of_a_run_and_gets_nothing(shell: Shell) -> None:
+    before = f"mqi_mount={shlex.quote(str(shell.workspace))}\n"
+    assert shell.say("standing")[0][0] != "away"
+    shutil.rmtree(shell.workspace / ".wrappers")
+    job = shell.job("c/1/1", "true")
+    assert shell.say("standing", before=before)[0] == ("away", str(shell.workspace))
+    assert ("claim", "unknown") in shell.say("facts", job.run_dir, before=before)
+    texts = {name: content.decode() for name, content in job_files(job).items()}
+    answer = shell.say("launch", job.run_dir, wrapper_name(), texts["job.json"], texts["job.sh"], before=before)
+    with pytest.raises(LinkError):  # it may be claimed: done again, and never taken for refused
+        launching.judge(job, answer, BOOT)
+    assert shell.say("remove", str(shell.workspace / "c"), before=before)[0][0] == "error"
+    assert list(shell.workspace.iterdir()) == []
+
+
+def test_where_the_disk_of_a_workspace_is_mounted(shell: Shell) -> None:
+    assert ("mount", mount_of(shell.workspace)) in shell.say("standing")
+    with small_disk(shell.workspace, 100):
+        assert ("mount", str(shell.workspace)) in shell.say("standing")
+        before = f"mqi_mount={shlex.quote(str(shell.workspace))}\n"
+        assert ("claim", "absent") in shell.say("facts", f"{shell.workspace}/c/1/1", before=before)
