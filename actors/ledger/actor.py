@@ -318,10 +318,11 @@ class Ledger(Actor):
     def _plan_backup(self) -> None:
         if self._backup_every <= timedelta(0):
             return
-        last, now = last_scheduled(self._backups), self._clock()
+        now = self._clock()
+        # A clock that was set back must not postpone the next backup, however often we are started again.
+        last = last_scheduled(self._backups, now)
         due = now if last is None else max(now, last + self._backup_every)
-        # A clock that was set back must not postpone the next backup beyond its interval.
-        self.after(min(due - now, self._backup_every).total_seconds(), _BackupDue())
+        self.after((due - now).total_seconds(), _BackupDue())
 
     def _backup(self, message: _BackupDue | _BackupTaken | TaskFailed) -> None:
         match message:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,9 +29,14 @@ def default_backups(path: Path) -> Path:
 
 
 def newest_backup(backups: Path) -> Path | None:
-    """The latest backup that can be restored (scheduled, or made before a migration); None: there is none."""
+    """The latest backup that can be restored (scheduled, or made before a migration); None: there is none.
+
+    One of a time to come was made while the clock was wrong: any other is later.
+    """
     found = [entry for entry in backups.glob("*.sqlite") if entry.is_file()] if backups.is_dir() else []
-    for candidate in sorted(found, key=lambda entry: (entry.stat().st_mtime_ns, entry.name), reverse=True):
+    made = {entry: entry.stat().st_mtime_ns for entry in found}
+    now = time.time_ns()
+    for candidate in sorted(found, key=lambda entry: (made[entry] <= now, made[entry], entry.name), reverse=True):
         if not _finding(candidate):
             return candidate
     return None
@@ -62,10 +68,13 @@ def backup_to(path: Path, target: Path) -> Path:
 
 
 def scheduled_backup(path: Path, backups: Path, now: datetime, keep: int = KEEP) -> Path:
-    """One backup named after ``now`` (aware) in the folder ``backups``, and the oldest beyond ``keep`` removed."""
+    """One backup named after ``now`` (aware) in the folder ``backups``, and the oldest beyond ``keep`` removed.
+
+    Those that bear a later time were taken while the clock was wrong: they are older than this one, and go first.
+    """
     backups.mkdir(parents=True, exist_ok=True)
     made = backup_to(path, backups / f"ledger-{now.astimezone(UTC):%Y%m%dT%H%M%S}Z.sqlite")
-    for old in sorted(backups.glob(_PATTERN))[:-keep]:
+    for old in sorted(backups.glob(_PATTERN), key=lambda file: (file.name <= made.name, file.name))[:-keep]:
         with effect("backup.prune"):
             old.unlink(missing_ok=True)
     return made
@@ -78,13 +87,18 @@ def clear_unfinished(backups: Path) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def last_scheduled(backups: Path) -> datetime | None:
-    """When the newest scheduled backup was taken, by its name; None: never."""
+def last_scheduled(backups: Path, now: datetime | None = None) -> datetime | None:
+    """When the newest scheduled backup was taken, by its name; None: never.
+
+    With ``now``, names of a later time do not count: the clock was wrong when they were given.
+    """
     for name in sorted((entry.name for entry in backups.glob(_PATTERN)), reverse=True):
         try:
-            return datetime.strptime(name, "ledger-%Y%m%dT%H%M%SZ.sqlite").replace(tzinfo=UTC)
+            taken = datetime.strptime(name, "ledger-%Y%m%dT%H%M%SZ.sqlite").replace(tzinfo=UTC)
         except ValueError:
             continue
+        if now is None or taken <= now:
+            return taken
     return None
 
 

@@ -248,6 +248,18 @@ def test_the_newest_backups_are_kept(written: Path) -> None:
     assert last_scheduled(backups) == NOW + timedelta(hours=4)
 
 
+@pytest.mark.promise("P23")
+def test_backups_of_a_time_to_come_neither_postpone_nor_push_out_those_of_a_clock_that_was_set_right(
+    written: Path,
+) -> None:
+    backups = written.parent / "backups"
+    ahead = [scheduled_backup(written, backups, NOW + timedelta(days=4000 + day), keep=3) for day in range(3)]
+    assert last_scheduled(backups, NOW) is None
+    made = [scheduled_backup(written, backups, NOW + timedelta(hours=hour), keep=3) for hour in range(2)]
+    assert sorted(backups.iterdir()) == [*made, ahead[-1]]
+    assert last_scheduled(backups, NOW + timedelta(hours=5)) == NOW + timedelta(hours=1)
+
+
 def test_backups_that_a_person_took_are_no_scheduled_ones(written: Path) -> None:
     backups = written.parent / "backups"
     backups.mkdir()
@@ -275,6 +287,9 @@ def test_the_newest_good_backup_is_offered(written: Path) -> None:
     bad.write_bytes(bad.read_bytes()[:5000])
     os.utime(good, (1, 1))
     assert newest_backup(backups) == good
+    ahead = scheduled_backup(written, backups, NOW + timedelta(days=4000))
+    os.utime(ahead, (1 << 33, 1 << 33))
+    assert newest_backup(backups) == good, "the clock was wrong when it was made"
 
 
 @pytest.mark.promise("P23")
