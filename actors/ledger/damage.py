@@ -65,6 +65,6 @@ def check_boot(database: sqlite3.Connection) -> None:
     """The counter of starts is ahead of every epoch, or writes of this start would count as stale. ValueError."""
     row = database.execute(q.META_VALUE, {"key": "boot"}).fetchone()
     boot = int(row["value"]) if row is not None else 0
-    latest = max((int(row["epoch"]) for row in database.execute(q.FENCES)), default=0) >> _EPOCH_BITS
+    latest = int(database.execute(q.LATEST_EPOCH).fetchone()[0]) >> _EPOCH_BITS
     if boot < latest:
         raise ValueError(f"it counts {boot} starts, but start {latest} wrote to it")

@@ -14,7 +14,7 @@ from actors.ledger.sendings import sending_counts
 from messages.metrics import LedgerFacts, StateLeft
 from messages.states import OPEN_CASES
 
-BEAM_COUNTS = "SELECT state, count(*) AS number FROM beams GROUP BY state"
+BEAM_COUNTS = "SELECT state, number FROM counts WHERE what = 'beam' AND number > 0"
 """How many beams are in each state."""
 
 OLDEST_OPEN = (

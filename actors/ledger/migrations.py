@@ -109,7 +109,47 @@ def _to_6(database: Database) -> None:
     database.execute("CREATE INDEX sendings_by_state ON sendings (node, state)")
 
 
-STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType({2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6})
+def _to_7(database: Database) -> None:
+    """What is asked again and again is found, and counted, without a look at every case that ever was."""
+    database.execute('CREATE INDEX cases_by_name ON cases (state, "case")')
+    database.execute("CREATE INDEX cases_uncleaned ON cases (state) WHERE cleaned = 0")
+    database.execute("DROP INDEX attempts_by_worker")
+    database.execute("CREATE INDEX attempts_by_worker ON attempts (worker, state, gpu)")
+    database.execute("DROP VIEW standing_reviews")
+    database.execute(
+        "CREATE VIEW standing_reviews AS SELECT * FROM reviews WHERE NOT EXISTS ("
+        'SELECT 1 FROM reviews AS later WHERE later."case" = reviews."case" AND later.review > reviews.review)'
+    )
+    database.execute(
+        "CREATE TABLE counts (what TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, number INTEGER NOT NULL, "
+        "PRIMARY KEY (what, kind, state)) WITHOUT ROWID"
+    )
+    for table, what, kind in (("cases", "case", "kind"), ("beams", "beam", ""), ("sendings", "sending", "node")):
+        _count(database, table, what, kind)
+
+
+def _count(database: Database, table: str, what: str, kind: str) -> None:
+    """From now on rows of this table are counted by state; those that are there already, too. ``kind``: its column."""
+    old, new, there = (f"{row}{kind}" if kind else "''" for row in ("OLD.", "NEW.", ""))
+    one_more = (
+        f"INSERT INTO counts VALUES ('{what}', {new}, NEW.state, 1) "  # noqa: S608 - names of our own, here and below
+        "ON CONFLICT (what, kind, state) DO UPDATE SET number = number + 1;"
+    )
+    this = f"what = '{what}' AND kind = {old} AND state = OLD.state"
+    one_less = f"UPDATE counts SET number = number - 1 WHERE {this};"  # noqa: S608
+    database.execute(
+        f"INSERT INTO counts SELECT '{what}', {there}, state, count(*) FROM {table} GROUP BY 2, 3"  # noqa: S608
+    )
+    database.execute(f"CREATE TRIGGER {table}_counted AFTER INSERT ON {table} BEGIN {one_more} END")
+    database.execute(
+        f"CREATE TRIGGER {table}_counted_anew AFTER UPDATE OF state ON {table} WHEN NEW.state != OLD.state "
+        f"BEGIN {one_less} {one_more} END"
+    )
+
+
+STEPS: Mapping[int, Callable[[Database], None]] = MappingProxyType(
+    {2: _to_2, 3: _to_3, 4: _to_4, 5: _to_5, 6: _to_6, 7: _to_7}
+)
 """Version → what makes it out of the version before: changes tables with sqlite-utils, begins no transaction."""
 
 

@@ -13,19 +13,23 @@ from actors.ledger import queries as q
 from actors.ledger.codec import list_json, time_text
 from actors.ledger.commit import own
 from actors.ledger.facts import AT_ONCE
+from actors.ledger.glances import event_before
 from actors.ledger.settled import count_settled, drop_settled
 
 _OLD = (
-    "FROM events WHERE at < :before AND number < (SELECT max(number) FROM events) "
-    "AND number <= coalesce((SELECT after FROM pushes WHERE outcome = ''), (SELECT max(upto) FROM pushes), number) "
+    "FROM events WHERE number <= :upto AND at < :before AND number < (SELECT max(number) FROM events) "
+    "AND number <= coalesce((SELECT after FROM pushes WHERE outcome = ''), "
+    "(SELECT upto FROM pushes ORDER BY push DESC LIMIT 1), number) "
     "AND CASE \"case\" WHEN '' THEN what NOT IN (SELECT 'alarm ' || alarm || ': raised' FROM alarms) "
-    'ELSE "case" IN (SELECT "case" FROM cases WHERE cleaned = 1 AND ended < :before '
-    "AND state IN ('done', 'failed', 'cancelled') "
-    'AND "case" NOT IN (SELECT "case" FROM reports WHERE state = \'due\' AND at >= :before)) END '
+    'ELSE EXISTS (SELECT 1 FROM cases WHERE cases."case" = events."case" AND cleaned = 1 AND ended < :before '
+    "AND state IN ('done', 'failed', 'cancelled')) "
+    'AND NOT EXISTS (SELECT 1 FROM reports WHERE reports."case" = events."case" AND reports.state = \'due\' '
+    "AND reports.at >= :before) END "
 )
-"""Older than that, and needed by nothing: not by a case that is open or has files left, an alarm that stands, or a
-document about alarms that is still to be told; and of a report that is due only while it became so lately, for where
-no reports are made all of them are due for ever. The newest line stays: numbers go on from it."""
+"""Older than that (times have no index: of the lines up to a number), and needed by nothing: not by a case that is open
+or has files left, an alarm that stands, or a document about alarms that is still to be told; and of a report that is
+due only while it became so lately, for where no reports are made all of them are due for ever. The newest line stays:
+numbers go on from it."""
 
 COUNT_OLD_EVENTS = f"SELECT count(*), coalesce(min(at), '') {_OLD}"
 """How much of the history may go, and since when it reaches back."""
@@ -61,7 +65,7 @@ _ORDER = re.compile(r"order: (\w+)(?!.*: settled$)", re.DOTALL)
 def old_events(database: sqlite3.Connection, before: datetime) -> tuple[int, str]:
     """How many lines, orders and documents may go, and the time of the oldest line (empty: none)."""
     at = time_text(before)
-    number, oldest = database.execute(COUNT_OLD_EVENTS, {"before": at}).fetchone()
+    number, oldest = database.execute(COUNT_OLD_EVENTS, _bounds(database, at)).fetchone()
     return int(number) + count_settled(database, at), str(oldest)
 
 
@@ -97,7 +101,7 @@ def prune_events(
     try:
         if owner is not None:
             own(database, *owner)
-        rows = database.execute(OLD_EVENTS, {"before": at, "limit": limit}).fetchall()
+        rows = database.execute(OLD_EVENTS, {**_bounds(database, at), "limit": limit}).fetchall()
         counted = Counter(((number - 1) // AT_ONCE, counted_as(what, detail)) for number, what, detail in rows)
         if rows:
             database.execute(q.SET_META, {"key": SINCE, "value": at})
@@ -112,6 +116,11 @@ def prune_events(
             database.execute("ROLLBACK")
         raise
     return len(rows) + settled
+
+
+def _bounds(database: sqlite3.Connection, before: str) -> dict[str, object]:
+    """What is younger is not even read: it is nearly all of the history, day after day."""
+    return {"before": before, "upto": event_before(database, before)}
 
 
 def counted_as(what: str, detail: str) -> str:

@@ -22,8 +22,8 @@ COUNT_UP = (
 )
 """Add one to a counter in meta and say what it is now (the boot counter, the stale writes dropped)."""
 
-FENCES = "SELECT writer, epoch FROM fences"
-"""The highest epoch seen of every writer."""
+LATEST_EPOCH = "SELECT coalesce(max(epoch), 0) FROM fences"
+"""The highest epoch seen of any writer."""
 
 FENCE_OF = "SELECT epoch FROM fences WHERE writer = :writer"
 """The highest epoch seen of one writer."""
@@ -43,12 +43,13 @@ CASES = 'SELECT * FROM cases ORDER BY priority DESC, coalesce(admitted, seen), s
 
 CASES_IN_STATES = (
     "SELECT * FROM cases WHERE state IN (SELECT value FROM json_each(:states)) "
-    "OR (:uncleaned AND cleaned = 0 AND state IN (SELECT value FROM json_each(:ended))) "
+    'OR "case" IN (SELECT "case" FROM cases WHERE cleaned = 0 AND :uncleaned '
+    "AND state IN ('done', 'failed', 'cancelled')) "
     'ORDER BY priority DESC, coalesce(admitted, seen), seen, "case"'
 )
 """Cases in the given states (JSON list); with ``uncleaned`` also ended ones whose files are still there."""
 
-CASE_COUNTS = "SELECT state, count(*) AS number FROM cases WHERE kind = :kind GROUP BY state"
+CASE_COUNTS = "SELECT state, number FROM counts WHERE what = 'case' AND kind = :kind AND number > 0"
 """How many cases of a kind are in each state."""
 
 KNOWN_CASES = (
@@ -300,7 +301,8 @@ COUNT_EVENTS = (
     "SELECT CASE WHEN what = 'case: verdict' AND json_valid(detail) "
     "THEN what || ' ' || coalesce(json_extract(detail, '$.verdict'), '') ELSE what END AS happened, count(*) AS times "
     "FROM events WHERE number > :after AND number <= :upto GROUP BY happened "
-    "UNION ALL SELECT happened, number AS times FROM tallies WHERE block * :size >= :after AND block * :size < :upto"
+    "UNION ALL SELECT happened, number AS times FROM tallies "
+    "WHERE block >= (:after + :size - 1) / :size AND block < (:upto + :size - 1) / :size"
     ") GROUP BY happened"
 )
 """How often everything happened within a stretch of the history, also what was removed of it; of a verdict also which.
@@ -334,7 +336,7 @@ OPEN_PUSH = "SELECT * FROM pushes WHERE outcome = ''"
 PUSH = "SELECT * FROM pushes WHERE push = :push"
 """One push."""
 
-PUSHED_UPTO = "SELECT max(upto) FROM pushes"
+PUSHED_UPTO = "SELECT (SELECT upto FROM pushes ORDER BY push DESC LIMIT 1)"
 """Number of the last event that a push has, or had, to tell; NULL before the first push."""
 
 OLDEST_ALARM = (

@@ -18,7 +18,6 @@ from actors.ledger.pushes import pushes_report
 from actors.ledger.reports import next_report, report_of
 from actors.ledger.reviews import latest, newer, reviews_of, state_of, superseding
 from actors.ledger.sendings import late_sending, next_sending, nodes, taken
-from actors.ledger.transitions import ENDED_CASES
 from messages.ledger import (
     INTERPRETATION_SENT,
     AlarmRow,
@@ -180,11 +179,7 @@ def cases_in(
     database: sqlite3.Connection, states: frozenset[CaseState], *, uncleaned: bool = False
 ) -> tuple[CaseRow, ...]:
     """Cases in these states, by priority then age; ``uncleaned`` adds ended ones with files left."""
-    values = {
-        "states": list_json(sorted(states)),
-        "uncleaned": int(uncleaned),
-        "ended": list_json(sorted(ENDED_CASES)),
-    }
+    values = {"states": list_json(sorted(states)), "uncleaned": int(uncleaned)}
     found = database.execute(q.CASES_IN_STATES, values).fetchall()
     beams = database.execute(q.BEAMS, {"cases": list_json([row["case"] for row in found])})
     return rows.case_rows(found, beams)

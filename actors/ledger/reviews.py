@@ -46,7 +46,9 @@ REVIEWS = 'SELECT * FROM reviews WHERE "case" = :case ORDER BY review'
 STANDING = 'SELECT "case", state FROM standing_reviews WHERE "case" IN (SELECT value FROM json_each(:cases))'
 """How the review of these cases stands (view ``standing_reviews``: the last row of ``reviews`` of every case)."""
 
-NEWER = "SELECT * FROM cases WHERE supersedes = :case AND source != '' ORDER BY admitted DESC LIMIT 1"
+NEWER = (
+    "SELECT * FROM cases WHERE supersedes = :case AND supersedes != '' AND source != '' ORDER BY admitted DESC LIMIT 1"
+)
 """The next version of a result."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from actors.ledger import queries as q
 from actors.ledger.transitions import refused
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Of schema.sql."""
 
 

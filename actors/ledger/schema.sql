@@ -1,4 +1,4 @@
--- The ledger: the durable truth about every case. Version 6.
+-- The ledger: the durable truth about every case. Version 7.
 -- Times are ISO 8601 in UTC with microseconds. Paths that are not UTF-8 are kept as BLOBs of their bytes.
 -- Patient names and ids have no column here, by design.
 
@@ -33,6 +33,8 @@ CREATE TABLE cases (
     ended          TEXT
 );
 CREATE INDEX cases_by_state ON cases (state, priority, seen);
+CREATE INDEX cases_by_name ON cases (state, "case");
+CREATE INDEX cases_uncleaned ON cases (state) WHERE cleaned = 0;
 CREATE INDEX cases_by_plan ON cases (plan_uid, "case");
 CREATE INDEX cases_superseding ON cases (supersedes) WHERE supersedes != '';
 
@@ -79,7 +81,7 @@ CREATE TABLE attempts (
 -- At most one attempt of a beam is open: the last line of defence against a beam run twice.
 CREATE UNIQUE INDEX attempts_open ON attempts ("case", beam)
     WHERE state IN ('intended', 'staged', 'launching', 'running', 'ended', 'collected');
-CREATE INDEX attempts_by_worker ON attempts (worker, state);
+CREATE INDEX attempts_by_worker ON attempts (worker, state, gpu);
 
 -- Deliveries, and the run of the planned spots that each is compared with.
 CREATE TABLE planned_runs (
@@ -203,7 +205,9 @@ CREATE TRIGGER reviews_never_change BEFORE UPDATE ON reviews
 CREATE TRIGGER reviews_never_go BEFORE DELETE ON reviews
     BEGIN SELECT RAISE(ABORT, 'reviews are append-only'); END;
 CREATE VIEW standing_reviews AS
-    SELECT * FROM reviews WHERE review IN (SELECT max(review) FROM reviews GROUP BY "case");
+    SELECT * FROM reviews WHERE NOT EXISTS (
+        SELECT 1 FROM reviews AS later WHERE later."case" = reviews."case" AND later.review > reviews.review
+    );
 
 -- Where results are sent, as configured when the daemon began.
 CREATE TABLE nodes (
@@ -228,6 +232,43 @@ CREATE TABLE sendings (
 ) WITHOUT ROWID;
 CREATE INDEX sendings_due ON sendings (node, after) WHERE state IN ('due', 'stored');
 CREATE INDEX sendings_by_state ON sendings (node, state);
+
+-- How many cases, beams and sendings are in each state, kept up to date by the triggers below: to count the rows takes the
+-- longer, the more there ever were.
+CREATE TABLE counts (
+    what   TEXT NOT NULL,                      -- case, beam, sending
+    kind   TEXT NOT NULL,                      -- of a case: its kind; of a sending: its node; empty: of a beam
+    state  TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (what, kind, state)
+) WITHOUT ROWID;
+CREATE TRIGGER cases_counted AFTER INSERT ON cases BEGIN
+    INSERT INTO counts VALUES ('case', NEW.kind, NEW.state, 1)
+        ON CONFLICT (what, kind, state) DO UPDATE SET number = number + 1;
+END;
+CREATE TRIGGER cases_counted_anew AFTER UPDATE OF state ON cases WHEN NEW.state != OLD.state BEGIN
+    UPDATE counts SET number = number - 1 WHERE what = 'case' AND kind = OLD.kind AND state = OLD.state;
+    INSERT INTO counts VALUES ('case', NEW.kind, NEW.state, 1)
+        ON CONFLICT (what, kind, state) DO UPDATE SET number = number + 1;
+END;
+CREATE TRIGGER beams_counted AFTER INSERT ON beams BEGIN
+    INSERT INTO counts VALUES ('beam', '', NEW.state, 1)
+        ON CONFLICT (what, kind, state) DO UPDATE SET number = number + 1;
+END;
+CREATE TRIGGER beams_counted_anew AFTER UPDATE OF state ON beams WHEN NEW.state != OLD.state BEGIN
+    UPDATE counts SET number = number - 1 WHERE what = 'beam' AND kind = '' AND state = OLD.state;
+    INSERT INTO counts VALUES ('beam', '', NEW.state, 1)
+        ON CONFLICT (what, kind, state) DO UPDATE SET number = number + 1;
+END;
+CREATE TRIGGER sendings_counted AFTER INSERT ON sendings BEGIN
+    INSERT INTO counts VALUES ('sending', NEW.node, NEW.state, 1)
+        ON CONFLICT (what, kind, state) DO UPDATE SET number = number + 1;
+END;
+CREATE TRIGGER sendings_counted_anew AFTER UPDATE OF state ON sendings WHEN NEW.state != OLD.state BEGIN
+    UPDATE counts SET number = number - 1 WHERE what = 'sending' AND kind = OLD.node AND state = OLD.state;
+    INSERT INTO counts VALUES ('sending', NEW.node, NEW.state, 1)
+        ON CONFLICT (what, kind, state) DO UPDATE SET number = number + 1;
+END;
 
 -- What operators ordered; an order without an outcome is still to be carried out.
 CREATE TABLE commands (

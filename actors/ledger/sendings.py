@@ -84,7 +84,7 @@ LATE = (
 )
 """What was tried in vain and has been due for the longest."""
 
-COUNTS = "SELECT node, state, count(*) FROM sendings GROUP BY node, state"
+COUNTS = "SELECT kind, state, number FROM counts WHERE what = 'sending' AND number > 0 ORDER BY kind, state"
 """How many cases are in each state, by node."""
 
 OPEN = frozenset({SendingState.DUE, SendingState.STORED})

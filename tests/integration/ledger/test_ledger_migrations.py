@@ -11,6 +11,7 @@ import pytest
 from actors.ledger import Reader, open_store
 from actors.ledger.migrations import STEPS
 from actors.ledger.schema import SCHEMA_VERSION, schema_version
+from messages.states import CaseState
 from tests.integration.ledger.ledger_cases import memory_ledger
 
 FIRST = Path(__file__).with_name("schema_1.sql")
@@ -84,6 +85,12 @@ def test_nothing_of_it_is_lost_and_the_old_file_is_kept(first: Path) -> None:
     assert [order.user for order in reader.orders()] == ["kim"]
     assert reader.halts() == ()
     assert reader.meta()["boot"] == "41"
+    assert (reader.counts()[CaseState.FAILED], sum(reader.counts().values())) == (1, 1)
+    with closing(sqlite3.connect(first)) as database:
+        assert [*database.execute("SELECT * FROM counts")] == [
+            ("beam", "", "failed", 1),
+            ("case", "delivery", "failed", 1),
+        ]
     backup = first.parent / "backups" / f"before-version-{SCHEMA_VERSION}.sqlite"
     with closing(sqlite3.connect(backup)) as old:
         assert schema_version(old) == 1
