@@ -74,7 +74,7 @@ class HostPlan:
         def make(context: Context) -> LocalControl | SshControl | SlurmControl:
             monitor = context.system.address(MONITOR)
             name, gpus, place = host.name, host.gpus, host.workspace
-            ground = self.ground()
+            ground, left = self.ground(), self._site().open_gpus.get(host.name, ())
             if host.slurm is not None and host.launcher == "slurm":
                 return SlurmControl(
                     context,
@@ -86,6 +86,7 @@ class HostPlan:
                     monitor=monitor,
                     worker_spec=worker,
                     ground=ground,
+                    left=left,
                     pace=Pace(queue_s=host.slurm.interval_s, files_s=min(0.5, host.slurm.interval_s)),
                 )
             if host.kind == "local":
@@ -97,6 +98,7 @@ class HostPlan:
                     monitor=monitor,
                     worker_spec=worker,
                     ground=ground,
+                    left=left,
                 )
             return SshControl(
                 context,
@@ -107,6 +109,7 @@ class HostPlan:
                 monitor=monitor,
                 worker_spec=worker,
                 ground=ground,
+                left=left,
             )
 
         def worker(index: int, uuid: str) -> Spec:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from actors.settings import Settings
 from messages.engine import EngineProfile
@@ -38,3 +39,5 @@ class Site:
     reload: Callable[[], SettingsReloaded]
     results_mount: str = ""
     """Where the share of the results is mounted; empty: not known."""
+    open_gpus: Mapping[str, tuple[tuple[int, str], ...]] = field(default_factory=lambda: MappingProxyType({}))
+    """Host → index and UUID of its GPUs on which the ledger had open attempts before anything started."""

@@ -90,7 +90,8 @@ class GpuWatch:
     def judge(self, now: float) -> Health:
         """The GPU's health now."""
         if not self.asked:
-            return GOOD
+            gone = self._observed is not None and self._reading() is None
+            return Health(GpuState.UNKNOWN, "this slot is not offered any more") if gone else GOOD
         unknown = self._unknown(now)
         if unknown:
             return Health(GpuState.UNKNOWN, unknown)

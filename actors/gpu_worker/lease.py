@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from actors.gpu_worker import effects as fx
 from actors.gpu_worker import facts
 from actors.gpu_worker.attempt import Attempt, Claim, Home, advance
-from actors.gpu_worker.health import GOOD, GpuWatch, Health, Record
+from actors.gpu_worker.health import GpuWatch, Health, Record
 from actors.gpu_worker.progress import LogReader
 from actors.gpu_worker.records import REQUEST, proofs_of
 from actors.gpu_worker.reports import attempt_report
@@ -97,10 +97,8 @@ class Lease:
 
     def _own_health(self, now: float) -> Health:
         """Of the GPU itself, whatever an operator wants."""
-        if not self.asked:
-            return GOOD
         judged = self.gpu.judge(now)
-        if judged.good and self.record.suspect:
+        if self.asked and judged.good and self.record.suspect:
             return Health(GpuState.QUARANTINED, self.record.suspect)
         return judged
 

@@ -19,6 +19,8 @@ class Gpus:
 
     host: str
     offer: Offer
+    left: tuple[tuple[int, str], ...] = ()
+    """Index and UUID (or slot) of GPUs on which something is yet to be brought to an end, offered or not."""
     started: set[str] = field(default_factory=set)
     """UUIDs whose worker was asked for."""
     said: str = ""
@@ -45,10 +47,18 @@ class Gpus:
         return GpusObserved(self.host, at, (), fault=fault)
 
     def new(self, observed: GpusObserved) -> tuple[GpuReading, ...]:
-        """GPUs seen for the first time, each once: a worker is to be started for it."""
-        found = tuple(gpu for gpu in observed.gpus if gpu.uuid and gpu.uuid not in self.started)
+        """GPUs seen for the first time, each once: a worker is to be started for it.
+
+        So it is for one that is not offered any more (taken out of the settings, fallen off the bus) while something
+        is open there: whatever became of that, nobody else brings it to its end.
+        """
+        found = [gpu for gpu in observed.gpus if gpu.uuid and gpu.uuid not in self.started]
+        if not observed.fault:
+            offered = {gpu.index for gpu in observed.gpus if gpu.uuid}
+            gone = ((index, uuid) for index, uuid in self.left if index not in offered and uuid not in self.started)
+            found += [GpuReading(index, uuid, "") for index, uuid in gone]
         self.started.update(gpu.uuid for gpu in found)
-        return found
+        return tuple(found)
 
     def lacking(self, observed: GpusObserved) -> str:
         """What is configured and not there, in words; empty when nothing is."""

@@ -72,6 +72,10 @@ class Reader:
         """The attempts of a case, oldest first."""
         return self._read(lambda database: reads.attempts_of(database, case))
 
+    def open_gpus(self) -> Mapping[str, tuple[tuple[int, str], ...]]:
+        """Host → index and UUID (or slot) of its GPUs on which attempts are open."""
+        return self._read(reads.open_gpus)
+
     def events(self, case: str) -> tuple[EventRow, ...]:
         """The history of a case (empty name: of the system), oldest first."""
         return self._read(lambda database: reads.events_of(database, case))

@@ -206,6 +206,16 @@ def open_attempts_of(database: sqlite3.Connection, worker: str) -> tuple[Attempt
     return tuple(map(rows.attempt_row, database.execute(q.OPEN_ATTEMPTS_OF, values)))
 
 
+def open_gpus(database: sqlite3.Connection) -> Mapping[str, tuple[tuple[int, str], ...]]:
+    """Host → index and UUID (or slot) of its GPUs on which attempts are open."""
+    found: dict[str, tuple[tuple[int, str], ...]] = {}
+    for host, worker, gpu in database.execute(q.OPEN_GPUS, {"states": list_json(sorted(OPEN_ATTEMPTS))}):
+        index = str(worker).rpartition("/gpu-")[2]
+        if index.isdecimal():
+            found[host] = (*found.get(host, ()), (int(index), gpu))
+    return found
+
+
 def open_orders(database: sqlite3.Connection) -> tuple[OrderRow, ...]:
     """Orders without an outcome, oldest first."""
     return tuple(map(rows.order_row, database.execute(q.OPEN_ORDERS)))

@@ -101,6 +101,7 @@ class SlurmControl(Actor):
         monitor: Mailbox,
         worker_spec: Callable[[int, str], Spec],
         ground: Ground | None = None,
+        left: tuple[tuple[int, str], ...] = (),
         pace: Pace | None = None,
         patience: Patience | None = None,
     ) -> None:
@@ -108,7 +109,7 @@ class SlurmControl(Actor):
         self._host = host
         self._workspace = workspace
         self._ground = ground or Ground(workspace)
-        self._slots = Gpus(host, slots)
+        self._slots = Gpus(host, slots, left)
         self._options = options
         self._open_shell = open_shell
         self._worker_spec = worker_spec

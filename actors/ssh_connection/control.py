@@ -94,7 +94,7 @@ class _Connect:
 
 class SshControl(Actor):
     """``gpus``: "auto", indices, or a number of slots; ``worker_spec(index, uuid)`` makes the worker of one of them;
-    ``ground``: what is known of the disk that the workspace lies on.
+    ``ground``: what is known of the disk that the workspace lies on; ``left``: GPUs on which something is open.
 
     Every request is answered once, however long the host is away, and may be repeated: launches are fenced by the
     run's claim, kills and removals by what they find.
@@ -111,6 +111,7 @@ class SshControl(Actor):
         monitor: Mailbox,
         worker_spec: Callable[[int, str], Spec],
         ground: Ground | None = None,
+        left: tuple[tuple[int, str], ...] = (),
         pace: Pace | None = None,
     ) -> None:
         super().__init__(context)
@@ -118,7 +119,7 @@ class SshControl(Actor):
         self._target = target
         self._workspace = workspace
         self._ground = ground or Ground(workspace)
-        self._gpus = Gpus(host, gpus)
+        self._gpus = Gpus(host, gpus, left)
         self._worker_spec = worker_spec
         self._pace = pace or Pace()
         self._subscribers: dict[str, Mailbox] = {monitor.id: monitor}

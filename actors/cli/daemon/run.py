@@ -190,6 +190,7 @@ class RealTree:
         running.take_over(self._site(daemon))
 
     def _site(self, daemon: Daemon) -> Any:
+        from actors.ledger import Reader
         from actors.site import Site
 
         return Site(
@@ -200,6 +201,7 @@ class RealTree:
             socket=daemon.socket,
             stop=daemon.stop,
             reload=daemon.reload,
+            open_gpus=Reader(daemon.settings.ledger_path).open_gpus(),
             results_mount=expected_mount(daemon.settings.results.dir, daemon.settings.daemon.state_dir / NOTE),
         )
 

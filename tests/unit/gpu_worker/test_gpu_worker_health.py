@@ -198,6 +198,8 @@ def test_a_good_run_between_clears_the_record_and_said_twice_counts_once() -> No
 def test_counted_slots_are_always_healthy() -> None:
     watch = GpuWatch("slot-0", LIMITS, asked=False)
     assert watch.judge(1e6).good
+    watch.observe(replace(seen(), asked=False), leased=True, now=0.0)
+    assert "not offered" in watch.judge(0.0).reason
 
 
 KNOWN = GpuRecordReport(

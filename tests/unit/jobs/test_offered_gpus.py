@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from actors.jobs.offered_gpus import Gpus
 from messages.hosts import GpuReading
 
@@ -48,3 +50,18 @@ def test_only_the_wanted_ones_are_offered_and_the_lacking_named() -> None:
 def test_the_same_is_said_once() -> None:
     gpus = Gpus("here", "auto")
     assert [gpus.news(word) for word in ("a", "a", "", "a", "b")] == ["a", "", "", "a", "b"]
+
+
+@pytest.mark.promise("P21")
+def test_a_gpu_that_is_not_offered_any_more_has_a_worker_while_something_is_open_there() -> None:
+    left = ((0, "GPU-0"), (4, "GPU-4"))
+    gpus = Gpus("here", "auto", left)
+    assert gpus.new(gpus.unknown("the driver hangs", AT)) == (), "nobody can tell yet"
+    assert [(gpu.index, gpu.uuid) for gpu in gpus.new(gpus.observed(READINGS[:1], AT))] == [(0, "GPU-0"), (4, "GPU-4")]
+    assert gpus.new(gpus.observed(READINGS[:1], AT)) == ()
+    lost = GpuReading(0, "", "", fault="lost")
+    assert [gpu.uuid for gpu in Gpus("here", "auto", left[:1]).new(gpus.observed((lost,), AT))] == ["GPU-0"]
+    other = GpuReading(4, "GPU-9", "another card")
+    assert [gpu.uuid for gpu in Gpus("here", "auto", left[1:]).new(gpus.observed((other,), AT))] == ["GPU-9"], (
+        "its heir"
+    )
