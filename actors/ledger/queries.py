@@ -164,12 +164,6 @@ OPEN_ATTEMPTS_OF = (
 )
 """The attempts that a worker is answerable for, oldest first."""
 
-OPEN_GPUS = (
-    "SELECT DISTINCT host, worker, gpu FROM attempts WHERE state IN (SELECT value FROM json_each(:states)) "
-    "ORDER BY host, worker, gpu"
-)
-"""The GPUs on which something is yet to be brought to an end."""
-
 GPU_FAILURES = (
     "SELECT key, key IN (SELECT key FROM pardons) OR rowid < coalesce("
     "(SELECT max(rowid) FROM attempts WHERE worker = :worker AND gpu = :gpu AND state = 'verified'), 0) AS over, "
