@@ -76,8 +76,8 @@ class Actor:
         return logger.bind(actor=self.address.id)
 
     def after(self, delay_s: float, message: object) -> Timer:
-        """The message comes back to this incarnation after the delay."""
-        return self.context.system.timers.after(delay_s, self.context.incarnation.window.control, message)
+        """The message comes back to this incarnation after the delay, unless it has ended by then."""
+        return self.context.incarnation.after(delay_s, message)
 
     def task(self, name: str, work: Callable[[TaskScope], object]) -> Task:
         """Run blocking work in a thread; see Task for what comes back. Cancelled when the incarnation ends."""

@@ -20,12 +20,15 @@ from actors.supervision._mailbox import Address, Fenced, Window
 from actors.supervision._messages import Exited, Up
 from actors.supervision._spec import Spec
 from actors.supervision._tasks import Task, TaskScope
+from actors.supervision._timers import Timer
 
 if TYPE_CHECKING:
     from actors.supervision._actor import Actor
     from actors.supervision._system import System
 
 TASKS_END_WITHIN_S = 1.0
+FEW_TIMERS = 16
+"""As many may have fired already before they are looked through."""
 
 
 @runtime_checkable
@@ -59,6 +62,8 @@ class Incarnation(pykka.ThreadingActor):
         self._cause: BaseException | None = None
         self._busy: Busy | None = None
         self._tasks: list[Task] = []
+        self._timers: list[Timer] = []
+        self._timers_looked_through_at = FEW_TIMERS
         self._watched: list[Watchable] = []  # held, so that the address of an actor still to come stays the same
         super().__init__()
 
@@ -95,6 +100,7 @@ class Incarnation(pykka.ThreadingActor):
         self.actor_stopped.set()
         self.window.fence()
         self.address.went_down(self.epoch, cause)
+        self._drop_timers()
         # Closers may block just as the handler does: in a thread that nobody waits for.
         threading.Thread(target=self._cancel_tasks, name=f"{self.address.id}:closers", daemon=True).start()
 
@@ -106,6 +112,14 @@ class Incarnation(pykka.ThreadingActor):
         return not self.thread.is_alive()
 
     # -- for the actor, from its own thread
+
+    def after(self, delay_s: float, message: object) -> Timer:
+        timer = self._system.timers.after(delay_s, self.window.control, message)
+        self._timers.append(timer)
+        if len(self._timers) > self._timers_looked_through_at:
+            self._timers = [timer for timer in self._timers if timer.pending]
+            self._timers_looked_through_at = 2 * len(self._timers) + FEW_TIMERS
+        return timer
 
     def task(self, name: str, work: Callable[[TaskScope], object]) -> Task:
         if self.window.fenced:
@@ -191,6 +205,12 @@ class Incarnation(pykka.ThreadingActor):
         self.window.close()
         self._system.discharge(self)
         self.address.went_down(self.epoch, cause)
+        self._drop_timers()
+
+    def _drop_timers(self) -> None:
+        """Nobody is there for their messages; a limit of hours would keep this life and all it knew for hours."""
+        for timer in tuple(self._timers):
+            timer.cancel()
 
     def _cancel_tasks(self) -> None:
         for task in self._tasks:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -17,7 +19,7 @@ from actors.supervision import (
     Up,
     supervisor,
 )
-from tests.kit import Probe, running, wait_until
+from tests.kit import Probe, VirtualTimers, running, solo, solo_mail, wait_until
 
 
 class Echo(Actor):
@@ -53,6 +55,22 @@ class Watcher(Actor):
 
     def receive(self, message: object) -> None:
         self._probe.tell(message)
+
+
+class Burden:
+    """A message that can be missed."""
+
+
+class Patient(Echo):
+    """Waits for an hour."""
+
+    def started(self) -> None:
+        burden = Burden()
+        self.after(3600.0, burden)
+        self._probe.tell(weakref.ref(burden))
+
+    def stopped(self) -> None:
+        self.after(3600.0, Burden())  # of no use to anybody, and no harm
 
 
 def test_messages_arrive_in_order():
@@ -146,3 +164,25 @@ def test_names_of_threads_say_whose_they_are():
     with running(Echo, probe=probe):
         probe.expect(tuple)
         assert any(thread.name.startswith("root/actor#") for thread in threading.enumerate())
+
+
+def test_what_ended_is_not_kept_by_what_it_waited_for():
+    probe = Probe()
+    with running(Patient, probe=probe) as patient:
+        for _ in range(3):
+            burden = probe.expect(weakref.ref)
+            assert burden() is not None
+            patient.tell(ValueError("out of order"))
+            wait_until(lambda: gc.collect() is not None and burden() is None, what="the old life is forgotten")  # noqa: B023
+
+
+def test_a_life_of_many_timers_remembers_those_that_wait():
+    timers = VirtualTimers()
+    echo = solo(Echo, timers=timers, probe=Probe())
+    waiting = echo.after(3600.0, "late")
+    for _ in range(1000):
+        echo.after(1.0, "soon")
+        timers.advance(1.0)
+    assert solo_mail(echo) == ["soon"] * 1000
+    assert len(echo.context.incarnation._timers) < 100
+    assert waiting.pending
