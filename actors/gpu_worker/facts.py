@@ -11,6 +11,7 @@ from actors.gpu_worker.reports import attempt_report
 from messages.faults import Blame, Fault
 from messages.files import FileProof
 from messages.jobs import JobObserved, Observation
+from messages.ledger import ExplainBeam
 from messages.states import AttemptState
 
 STAGING_TRIES = 6
@@ -86,7 +87,9 @@ def move_failed(attempt: Attempt, fault: Fault) -> tuple[fx.Effect, ...]:
         attempt.handed_back = str(fault)
         return ()
     attempt.doing = Doing.RESTING
-    return (fx.Rest(attempt.key, rest_s(attempt.tries)),)
+    said = f"its files cannot be {'sent' if staging else 'fetched'} now: {fault}"
+    why = ExplainBeam(attempt.request.case, attempt.request.beam, said)
+    return (fx.Note((why,)), fx.Rest(attempt.key, rest_s(attempt.tries)))
 
 
 def launched(attempt: Attempt, evidence: str, now: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from actors.errors import MqiError
+from actors.jobs.places import OTHER_WORKSPACE
 from messages.faults import Blame, Fault
 
 
@@ -26,6 +27,7 @@ def _outside(workspace: Path, path: Path) -> MqiError:
         Fault(
             what=f"{path} does not lie below the workspace {workspace}: it was not touched.",
             where=str(path),
+            remedy=OTHER_WORKSPACE,
             blame=Blame.OURS,
             kind="outside-workspace",
         )

@@ -6,6 +6,7 @@ import errno
 from pathlib import Path
 
 from actors.errors import MqiError
+from actors.jobs.places import OTHER_WORKSPACE
 from actors.mounts import WORKSPACE_AWAY
 from actors.ssh_connection import scripts
 from messages.faults import Blame, Fault
@@ -20,7 +21,7 @@ def refusal(kind: str, what: str, where: str, blame: Blame, remedy: str = "") ->
 
 def outside(workspace: str, path: str) -> MqiError:
     what = f"{path} does not lie below the workspace {workspace}: it was not touched."
-    return refusal("outside-workspace", what, path, Blame.OURS)
+    return refusal("outside-workspace", what, path, Blame.OURS, OTHER_WORKSPACE)
 
 
 def no_workspace(host: str, workspace: str) -> MqiError:

@@ -16,7 +16,7 @@ from actors.demo.site import DemoSite, make_site
 from actors.ledger import Reader
 from actors.results import verify_published
 from messages.states import AttemptState, CaseState
-from tests.kit.daemon import Daemon, engine_processes, until
+from tests.kit.daemon import Daemon, engine_processes, run_cli, until
 from tests.kit.profiles import quick_profile
 from tests.kit.sshd import Sshd
 
@@ -93,3 +93,29 @@ def test_a_run_whose_workspace_is_not_mounted_after_a_reboot_is_waited_for(site:
             assert [one.state for one in Reader(site.ledger).attempts(case)] == [AttemptState.VERIFIED], "run once"
             assert verify_published(site.results / case) == ()
         until(lambda: [path.name for path in disk.kept.iterdir()] == [".wrappers"], 20, "its runs are removed")
+
+
+@pytest.mark.promise("P17")
+@pytest.mark.promise("P33")
+def test_a_run_in_a_workspace_that_is_configured_no_more_says_so_and_waits_for_it(tmp_path: Path) -> None:
+    site = make_site(tmp_path, gpus=1, profile=quick_profile(tmp_path, 1.0), interval_s=0.3, quiet_s=0.1)
+    with Daemon(site) as daemon:
+        write_demo_case(site.incoming / "p1", beams=1, layers=2, spots=8, seed=1)
+        until(lambda: any(beam.state == "running" for row in daemon.rows().values() for beam in row.beams), 20)
+        daemon.kill()
+        as_it_was = site.conf.read_text()
+        site.conf.write_text(as_it_was.replace(str(site.workspace), f"{site.workspace}-2"))
+        assert site.conf.read_text() != as_it_was
+        daemon.start()
+        (case,) = daemon.rows()
+        until(lambda: "Configure that one until it has ended" in why(site, case), 30, "why it waits is told")
+        assert daemon.stop() == 0
+        site.conf.write_text(as_it_was)
+        daemon.start()
+        rows = daemon.until_ended(1, 30)
+        assert rows[case].state is CaseState.DONE
+        assert [one.state for one in Reader(site.ledger).attempts(case)] == [AttemptState.VERIFIED]
+
+
+def why(site: DemoSite, case: str) -> str:
+    return run_cli("why", case, "--conf", str(site.conf)).stdout
