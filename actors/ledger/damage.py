@@ -54,7 +54,8 @@ def damage_named(path: Path, backups: Path) -> Iterator[None]:
 
 def read_through(database: sqlite3.Connection) -> None:
     """Read all that a start goes by. Raises one of UNREADABLE, or sqlite3.DatabaseError."""
-    reads.known_cases(database)
+    for _ in reads.each_known_case(database):
+        pass  # one at a time: years of them are many
     for case in reads.cases_in(database, OPEN_CASES):
         reads.attempts_of(database, case.case)
     for read in (reads.open_orders, reads.hosts, reads.gpus, reads.alarms):

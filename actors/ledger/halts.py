@@ -10,16 +10,25 @@ from actors.ledger.codec import plain
 from actors.ledger.journal import Journal
 from messages.ledger import GetGpuRecord, GpuRecordReport, HaltPlace, HaltRow, LiftHalt, PardonGpu
 
+HALTS = "SELECT * FROM halts ORDER BY place"
+"""Where operators want nothing new to start."""
+
+ADD_HALT = 'INSERT INTO halts (place, "user", at) VALUES (:place, :user, :at) ON CONFLICT DO NOTHING RETURNING 1'
+"""Nothing new there; said again it changes nothing."""
+
+DROP_HALT = "DELETE FROM halts WHERE place = :place RETURNING 1"
+"""Work may start there again."""
+
 
 def halt_place(journal: Journal, record: HaltPlace) -> None:
     """Nothing new starts there; saying it again changes nothing."""
-    if journal.one(q.ADD_HALT, place=plain(record.place), user=plain(record.user), at=journal.at) is not None:
+    if journal.one(ADD_HALT, place=plain(record.place), user=plain(record.user), at=journal.at) is not None:
         journal.event("", f"{_named(record.place)}: nothing new starts", f"by {record.user}")
 
 
 def lift_halt(journal: Journal, record: LiftHalt) -> None:
     """Work may start there again."""
-    if journal.one(q.DROP_HALT, place=plain(record.place)) is not None:
+    if journal.one(DROP_HALT, place=plain(record.place)) is not None:
         journal.event("", f"{_named(record.place)}: takes work again")
 
 
@@ -32,7 +41,7 @@ def pardon_gpu(journal: Journal, record: PardonGpu) -> None:
 
 def halts(database: sqlite3.Connection) -> tuple[HaltRow, ...]:
     """Every place that is halted."""
-    return tuple(map(rows.halt_row, database.execute(q.HALTS)))
+    return tuple(map(rows.halt_row, database.execute(HALTS)))
 
 
 def gpu_record(database: sqlite3.Connection, query: GetGpuRecord) -> GpuRecordReport:

@@ -49,14 +49,21 @@ CASES_IN_STATES = (
 )
 """Cases in the given states (JSON list); with ``uncleaned`` also ended ones whose files are still there."""
 
+NEWS_OF_CASES = (
+    'SELECT * FROM cases WHERE "case" IN (SELECT "case" FROM events WHERE number > :after) '
+    "AND +state IN (SELECT value FROM json_each(:states)) "
+    'ORDER BY priority DESC, coalesce(admitted, seen), seen, "case"'
+)
+"""Cases in the given states (JSON list) of whose history there is a line after a number."""
+
 CASE_COUNTS = "SELECT state, number FROM counts WHERE what = 'case' AND kind = :kind AND number > 0"
 """How many cases of a kind are in each state."""
 
 KNOWN_CASES = (
-    'SELECT "case", identity, state, path, delivery_keys, seen, partial, reason FROM cases '
-    "WHERE kind = 'delivery' ORDER BY seen, \"case\""
+    'SELECT rowid AS place, "case", identity, state, path, delivery_keys, seen, partial, reason FROM cases '
+    "WHERE rowid > :after AND kind = 'delivery' ORDER BY rowid LIMIT :limit"
 )
-"""What the scanner needs of every delivered case, oldest first."""
+"""What the scanner needs of delivered cases, in the order in which they were seen first."""
 
 ADD_CASE = (
     'INSERT INTO cases ("case", identity, state, reason, path, plan_uid, study_uid, delivery_keys, seen) '
@@ -362,17 +369,6 @@ TRY_PUSH = "UPDATE pushes SET tries = tries + 1, at = :at WHERE push = :push"
 
 SETTLE_PUSH = "UPDATE pushes SET outcome = :outcome WHERE push = :push AND outcome = ''"
 """What became of a push; the first outcome stands."""
-
-# --- where nothing new starts -------------------------------------------------------------------------------------
-
-HALTS = "SELECT * FROM halts ORDER BY place"
-"""Where operators want nothing new to start."""
-
-ADD_HALT = 'INSERT INTO halts (place, "user", at) VALUES (:place, :user, :at) ON CONFLICT DO NOTHING RETURNING 1'
-"""Nothing new there; said again it changes nothing."""
-
-DROP_HALT = "DELETE FROM halts WHERE place = :place RETURNING 1"
-"""Work may start there again."""
 
 # --- operators' orders -------------------------------------------------------------------------------------------
 

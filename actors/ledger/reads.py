@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -55,6 +55,9 @@ from messages.ledger import (
 )
 from messages.states import OPEN_ATTEMPTS, CaseState
 
+KNOWN_AT_ONCE = 1000
+"""Known cases of one answer: what bounds its time and size."""
+
 Query = (
     GetCase
     | GetCases
@@ -98,6 +101,25 @@ def case_report(database: sqlite3.Connection, case: str, request_id: str = "") -
         attempts=attempts_of(database, case),
         sent=details_of(database, case, INTERPRETATION_SENT),
         last_event=last_event(database, case),
+    )
+
+
+def _cases_report(database: sqlite3.Connection, query: GetCases) -> CasesReport:
+    if query.after:
+        found = news_of_cases(database, query.states, query.after)
+    else:
+        found = cases_in(database, query.states, uncleaned=query.uncleaned)
+    return CasesReport(query.request_id, found, upto=int(database.execute(q.LAST_EVENT).fetchone()[0]))
+
+
+def _known_report(database: sqlite3.Connection, query: GetKnownCases) -> KnownCasesReport:
+    found = database.execute(q.KNOWN_CASES, {"after": query.after, "limit": KNOWN_AT_ONCE}).fetchall()
+    return KnownCasesReport(
+        query.request_id,
+        tuple(map(rows.known_case, found)),
+        after=query.after,
+        upto=found[-1]["place"] if found else query.after,
+        more=len(found) == KNOWN_AT_ONCE,
     )
 
 
@@ -151,11 +173,9 @@ def _next_sending(database: sqlite3.Connection, query: GetNextSending) -> NextSe
 _ANSWERS: Mapping[type, Callable[[sqlite3.Connection, Any], Report]] = MappingProxyType(
     {
         GetCase: lambda database, query: case_report(database, query.case, query.request_id),
-        GetCases: lambda database, query: CasesReport(
-            query.request_id, cases_in(database, query.states, uncleaned=query.uncleaned)
-        ),
+        GetCases: _cases_report,
         GetAttempts: lambda database, query: AttemptsReport(query.request_id, open_attempts_of(database, query.worker)),
-        GetKnownCases: lambda database, query: KnownCasesReport(query.request_id, known_cases(database)),
+        GetKnownCases: _known_report,
         GetOrders: lambda database, query: OrdersReport(query.request_id, open_orders(database)),
         GetNextReport: _next_report,
         GetNextSending: _next_sending,
@@ -180,7 +200,16 @@ def cases_in(
 ) -> tuple[CaseRow, ...]:
     """Cases in these states, by priority then age; ``uncleaned`` adds ended ones with files left."""
     values = {"states": list_json(sorted(states)), "uncleaned": int(uncleaned)}
-    found = database.execute(q.CASES_IN_STATES, values).fetchall()
+    return _with_beams(database, database.execute(q.CASES_IN_STATES, values).fetchall())
+
+
+def news_of_cases(database: sqlite3.Connection, states: frozenset[CaseState], after: int) -> tuple[CaseRow, ...]:
+    """Cases in these states to which something has happened after event ``after``."""
+    values = {"states": list_json(sorted(states)), "after": after}
+    return _with_beams(database, database.execute(q.NEWS_OF_CASES, values).fetchall())
+
+
+def _with_beams(database: sqlite3.Connection, found: list[sqlite3.Row]) -> tuple[CaseRow, ...]:
     beams = database.execute(q.BEAMS, {"cases": list_json([row["case"] for row in found])})
     return rows.case_rows(found, beams)
 
@@ -192,7 +221,12 @@ def all_cases(database: sqlite3.Connection) -> tuple[CaseRow, ...]:
 
 def known_cases(database: sqlite3.Connection) -> tuple[KnownCase, ...]:
     """Every case as the scanner needs it, oldest first."""
-    return tuple(map(rows.known_case, database.execute(q.KNOWN_CASES)))
+    return tuple(each_known_case(database))
+
+
+def each_known_case(database: sqlite3.Connection) -> Iterator[KnownCase]:
+    """The same, one after the other."""
+    return map(rows.known_case, database.execute(q.KNOWN_CASES, {"after": 0, "limit": -1}))
 
 
 def attempts_of(database: sqlite3.Connection, case: str) -> tuple[AttemptRow, ...]:

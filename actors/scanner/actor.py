@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from actors.formats.reading import shown
@@ -16,6 +15,7 @@ from actors.scanner.folder import Agenda, Folder, Order
 from actors.scanner.hints import Following, Hinted, NoHints, describe, follow
 from actors.scanner.looks import Look
 from actors.scanner.outbox import Outbox, Pending
+from actors.scanner.questions import Questions
 from actors.scanner.readiness import Rules
 from actors.scanner.register import Register
 from actors.scanner.rounds import Rounds
@@ -30,22 +30,18 @@ from messages.compute import Computed, ComputeFailed
 from messages.engine import EngineProfile
 from messages.ledger import (
     CaseReport,
+    CaseRow,
     CasesReport,
-    GetCase,
-    GetCases,
-    GetKnownCases,
     KnownCasesReport,
     WriteRefused,
     Written,
 )
 from messages.operators import CaseChanged, DiskState, SubscribeDisk
-from messages.states import CaseState
 
 SYNC_S = 60.0
 """How often the ledger is asked which cases wait or failed: orders and failures of others are learnt so."""
 _ROUND = "round"
 _ASK_AGAIN_S = 5.0
-_OF_INTEREST = frozenset({CaseState.INCOMING, CaseState.INCOMPLETE, CaseState.HELD, CaseState.FAILED})
 
 
 class Scanner(Actor):
@@ -74,7 +70,7 @@ class Scanner(Actor):
     ) -> None:
         super().__init__(context)
         self._admission = admission
-        self._ledger, self._monitor = ledger, monitor
+        self._monitor = monitor
         self._interval_s, self._marker = interval_s, marker
         self._gap_h, self._zone, self._needs_ct = session_gap_h, zone, profile.geometry == "ct"
         rules = Rules(quiet_s, marker, give_up_h, partial_after_h)
@@ -94,14 +90,13 @@ class Scanner(Actor):
         self._hints_asked = False
         self._full_timer: Timer | None = None
         self._surveys = Surveys(compute, context.address, f"{context.address.id}/{context.epoch}")
-        self._numbers = count(1)
         self._complaints = Complaints()
         self._missing_roots = MissingRoots(monitor, self.log)
-        self._known = False
+        self._questions = Questions(ledger, context.address, context.epoch)
         self._orders: list[SubmitFolder] = []
         self._handlers: dict[type, Callable[..., None]] = {
             KnownCasesReport: self._learn_known,
-            CasesReport: self._learn_rows,
+            CasesReport: self._learn_news,
             Scanned: self._scanned,
             Hinted: self._hint,
             Following: self._full_now,
@@ -139,23 +134,28 @@ class Scanner(Actor):
     # -- what the ledger knows
 
     def _ask_known(self, _message: AskKnown) -> None:
-        if not self._known:
-            self._ledger.tell(GetKnownCases(self._name("known"), self.address))
+        if not self._questions.known:
+            self._questions.ask_known()
             self.after(_ASK_AGAIN_S, AskKnown())
 
     def _learn_known(self, report: KnownCasesReport) -> None:
-        if not self._known:
-            self._known = True
+        if self._questions.expected(report):
             self._cases.register.learn_known(report.cases)
-            self._cases.raise_known_alarms()
-            self._sync(Sync())
+            if self._questions.known:
+                self._cases.raise_known_alarms()
+                self._sync(Sync())
 
     def _sync(self, _message: Sync) -> None:
-        self._ledger.tell(GetCases(self._name("sync"), self.address, _OF_INTEREST))
+        self._questions.ask_news()
         self.after(SYNC_S, Sync())
 
-    def _learn_rows(self, report: CasesReport) -> None:
-        for row in report.rows:
+    def _learn_news(self, report: CasesReport) -> None:
+        if not self._cases.busy(row.case for row in report.rows):  # what is passed over now is asked again
+            self._questions.learned(report)
+        self._learn_rows(report.rows)
+
+    def _learn_rows(self, rows: Iterable[CaseRow]) -> None:
+        for row in rows:
             self._cases.learn(row)
         restless = self._cases.register.restless()
         self._rounds.want(entry.path for entry in restless if entry.path not in self._folders)
@@ -168,11 +168,11 @@ class Scanner(Actor):
 
     def _ordered(self, order: CaseChanged) -> None:
         """An operator's order: how the case stands now is asked at once."""
-        self._ledger.tell(GetCase(self._name("order"), self.address, order.case))
+        self._questions.ask_case(order.case)
 
     def _learn_case(self, report: CaseReport) -> None:
         if report.row is not None and self._rounds.begun:
-            self._learn_rows(CasesReport(report.request_id, (report.row,)))
+            self._learn_rows((report.row,))
 
     # -- rounds over the roots
 
@@ -191,7 +191,7 @@ class Scanner(Actor):
 
     def _next_round(self) -> None:
         """Start the next round unless one is under way."""
-        work = self._rounds.next(self._folders, self._cases.register.settled, time.monotonic())
+        work = self._rounds.next(self._folders, self._cases.register.settled(), time.monotonic())
         if work is not None:
             self.task(_ROUND, lambda scope: work(lambda: scope.cancelled))
 
@@ -325,6 +325,7 @@ class Scanner(Actor):
             self._advance(folder)
 
     def _refused(self, answer: WriteRefused) -> None:
+        self._questions.ask_all_anew()
         pending = self._cases.refused(answer.request_id, answer.fault)
         if pending is not None:
             for folder in self._standing_for(pending):
@@ -395,6 +396,3 @@ class Scanner(Actor):
         if failure.name == _ROUND:
             self._rounds.done()
             self._next_full_in(self._interval_s)
-
-    def _name(self, what: str) -> str:
-        return f"{self.address.id}/{self.epoch}/{what}/{next(self._numbers)}"

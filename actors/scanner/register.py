@@ -5,7 +5,7 @@ Of a case that is admitted and whole only its deliveries' keys are kept, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -48,6 +48,20 @@ class Entry:
     def restless(self) -> bool:
         """Its files are watched: it is open, or it failed before it was interpreted and they may be mended."""
         return self.open or (self.state is CaseState.FAILED and not self.interpreted)
+
+
+class Settled:
+    """Deliveries that are settled at the moment of the question. For any thread: where something changes meanwhile, the
+    answer may be "not settled" for one more round, which costs a look.
+
+    A copy of all keys for each round would be megabytes, and milliseconds of the scanner's thread, after some years.
+    """
+
+    def __init__(self, is_settled: Callable[[str], bool]) -> None:
+        self._is_settled = is_settled
+
+    def __contains__(self, key: object) -> bool:
+        return isinstance(key, str) and self._is_settled(key)
 
 
 class Register:
@@ -190,10 +204,9 @@ class Register:
         entry = self._entries.get(case) if case is not None else None
         return case is not None and (entry is None or not entry.restless)
 
-    def settled(self) -> frozenset[str]:
-        """Keys of all deliveries that are settled: what a scan in another thread is given."""
-        restless = {entry.case for entry in self.restless()}
-        return frozenset(key for key, case in self._owners.items() if case not in restless)
+    def settled(self) -> Settled:
+        """All deliveries that are settled: what a scan in another thread is given."""
+        return Settled(self.is_settled)
 
     def _is_open(self, case: str) -> bool:
         entry = self._entries.get(case)
@@ -204,17 +217,20 @@ class Register:
 
     def _put(self, entry: Entry, *, takes: bool = False) -> None:
         """``takes``: its deliveries are its own even if another admitted case (that it supersedes) had them."""
+        keeps = entry.open or entry.partial or entry.state in _UNSURE
+        if (before := self._entries.get(entry.case)) is not None:
+            self._leave(before)
+        if keeps:
+            # Before its keys: a scan that asks in between finds them unknown, not settled.
+            self._entries[entry.case] = entry
+            self._at.setdefault(entry.path, set()).add(entry.case)
         for key in entry.keys:
             if takes or self._owners.get(key, entry.case) == entry.case or self._is_open(self._owners[key]):
                 self._owners[key] = entry.case
         if entry.keys:
             self._folders.add(hash(entry.path))
-        before = self._entries.pop(entry.case, None)
-        if before is not None:
-            self._leave(before)
-        if entry.open or entry.partial or entry.state in _UNSURE:
-            self._entries[entry.case] = entry
-            self._at.setdefault(entry.path, set()).add(entry.case)
+        if not keeps:
+            self._entries.pop(entry.case, None)
 
     def _leave(self, entry: Entry) -> None:
         here = self._at[entry.path]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
 
 from actors.scanner.folder import Folder
@@ -60,7 +60,7 @@ class Rounds:
         """The round under way has ended."""
         self._under_way = False
 
-    def next(self, folders: Mapping[str, Folder], settled_of: Callable[[], frozenset[str]], now: float) -> Work | None:
+    def next(self, folders: Mapping[str, Folder], settled: Container[str], now: float) -> Work | None:
         """The work of the next round; None: one is under way, or nothing is to be done."""
         walker, marker = self._walker, self._marker
         if walker is None or self._under_way or not (self._full_due or self._hinted or self._wanted):
@@ -71,7 +71,7 @@ class Rounds:
         self._wanted.clear()
         if self._full_due:
             self._full_due = False
-            deep, settled = [*wanted, *self._deep(folders, now)], settled_of()
+            deep = [*wanted, *self._deep(folders, now)]
             return lambda cancelled: scan(walker, deep, settled, marker, cancelled)
         near = (path for hint in hinted for path in (hint, parent(hint)))
         deep = [*wanted, *(path for path in near if path in folders)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 
 from actors.scanner.looks import Complaint, Look, look_at, nothing_new, unreadable
@@ -32,7 +32,7 @@ class Scanned:
 def scan(
     walker: Walker,
     open_folders: Iterable[str],
-    settled: frozenset[str],
+    settled: Container[str],
     marker: str,
     cancelled: Callable[[], bool],
 ) -> Scanned:
@@ -56,7 +56,7 @@ def scan_hinted(walker: Walker, hinted: Iterable[str], open_folders: Iterable[st
 class _Looks:
     """The looks of one round."""
 
-    def __init__(self, settled: frozenset[str], marker: str, cancelled: Callable[[], bool]) -> None:
+    def __init__(self, settled: Container[str], marker: str, cancelled: Callable[[], bool]) -> None:
         self._settled, self._marker, self._cancelled = settled, marker, cancelled
         self._looks: list[Look] = []
         self._gone: set[str] = set()

@@ -111,12 +111,16 @@ class GetCases:
     reply_to: Mailbox
     states: frozenset[CaseState]
     uncleaned: bool = False
+    after: int = 0
+    """Only those of whose history there is a line after this number; 0: all."""
 
 
 @dataclass(frozen=True, slots=True)
 class CasesReport:
     request_id: str
     rows: tuple[CaseRow, ...]
+    upto: int = 0
+    """Number of the newest line of the history; after it, more may have happened to them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +140,24 @@ class AttemptsReport:
 
 @dataclass(frozen=True, slots=True)
 class GetKnownCases:
+    """All delivered cases, oldest first, a part at a time."""
+
     request_id: str
     reply_to: Mailbox
+    after: int = 0
+    """Where the part before ended; 0: from the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownCasesReport:
     request_id: str
     cases: tuple[KnownCase, ...]
+    after: int = 0
+    """As it was asked."""
+    upto: int = 0
+    """Where this part ends."""
+    more: bool = False
+    """There are cases behind it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,35 @@ def test_a_refused_write_is_asked_for_again(around: Around, monkeypatch: pytest.
         around.admission.expect(CaseAdmitted)
 
 
+def test_the_ledger_is_asked_for_what_is_new(around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not for all that failed in years, each minute: only where what was told does not fit."""
+    monkeypatch.setattr(actor, "SYNC_S", 0.02)
+    monkeypatch.setattr("actors.scanner.cases._RETRY_S", 3600.0)
+    write_case(SMALL, around.root)
+    with around.running() as scanner:
+
+        def asked_after(event: int) -> GetCases:
+            around.ledger.clear()
+            return around.ledger.expect(GetCases, where=lambda asked: asked.after == event)
+
+        around.know_nothing()
+        scanner.tell(CasesReport("news", (), upto=7))
+        asked_after(7)
+        around.survey()
+        write = around.ledger.expect(Write)
+        case = write.records[0].source.case  # type: ignore[union-attr]
+        scanner.tell(CasesReport("news", (row_of(case),), upto=9))
+        asked_after(7)  # what the ledger is just being told about that case stands above what it said before
+        assert write.reply_to is not None
+        write.reply_to.tell(WriteRefused(write.request_id, Fault("it stands otherwise", kind="illegal-transition")))
+        asked_after(0)
+
+
+def row_of(case: str) -> CaseRow:
+    seen = datetime(2026, 3, 2, tzinfo=UTC)
+    return CaseRow(case, CaseState.INCOMING, "", 0, "/x", "", "", "", seen, None, None, None, None, "", "", False, ())
+
+
 def test_a_folder_that_changes_while_it_is_surveyed_is_not_decided_on(around: Around) -> None:
     path = write_case(SMALL, around.root).path
     with around.running():

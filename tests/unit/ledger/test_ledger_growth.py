@@ -22,17 +22,20 @@ from messages.ledger import (
     AddReview,
     BeginReport,
     BeginSending,
+    CasesReport,
     GetAttempts,
     GetCase,
     GetCases,
     GetGpuRecord,
     GetHalts,
+    GetKnownCases,
     GetNextReport,
     GetNextSending,
     GetNodes,
     GetOrders,
     GetPushes,
     GetReview,
+    KnownCasesReport,
     MarkCleaned,
     MoveBeam,
     MoveCase,
@@ -159,6 +162,10 @@ OPEN = frozenset({CaseState.QUEUED, CaseState.RUNNING, CaseState.HELD})
 WORK: dict[str, Callable[[sqlite3.Connection], object]] = {
     "a whole case is written": one_more,
     "admission looks for cases to work on and to clean": partial(asked, GetCases("q", ASKER, OPEN, uncleaned=True)),
+    "the scanner asks for news": lambda database: reads.answer(
+        database, GetCases("q", ASKER, frozenset({CaseState.FAILED}), after=glances.last_event(database) - 5)
+    ),
+    "the scanner learns a part of what is known": partial(asked, GetKnownCases("q", ASKER)),
     "a case asks how it stands": partial(asked_of_last, GetCase),
     "a worker asks for its runs": partial(asked, GetAttempts("q", ASKER, "h/gpu-0")),
     "a worker asks for its record": partial(asked, GetGpuRecord("q", ASKER, "h", 0, "slot-0")),
@@ -194,6 +201,7 @@ def test_it_takes_no_more_steps_after_many_cases(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(q, "GPU_GOOD", q.GPU_GOOD.replace("256", "5"))  # so many runs are read, and no more
+    monkeypatch.setattr(reads, "KNOWN_AT_ONCE", 5)
     few, many = ledgers
     before, after = steps(few, work), steps(many, work)
     assert after <= before * 1.1 + SLACK, f"{before} instructions after {FEW} cases, {after} after {MANY}"
@@ -248,3 +256,39 @@ def test_the_pages_of_the_list_are_the_list() -> None:
         both = glances.find_cases(database, frozenset({CaseState.FAILED, CaseState.QUEUED}), "", 3, 3)
         assert (both[0], [row.case for row in both[1]]) == (8, ["c11", "c10", "c07"])
         assert glances.find_cases(database, frozenset({CaseState.QUEUED}), "", 5, 9) == (4, ())
+
+
+def test_known_cases_come_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Oldest first, each once; which part it is, and whether there is more, is told with each."""
+    monkeypatch.setattr(reads, "KNOWN_AT_ONCE", 2)
+    with closing(memory_ledger()) as database:
+        for name in ("b", "a", "d", "c"):
+            must(database, admission(name))
+        parts, after, more = [], 0, True
+        while more:
+            report = reads.answer(database, GetKnownCases("q", ASKER, after))
+            assert isinstance(report, KnownCasesReport)
+            assert report.after == after
+            parts.append([known.case for known in report.cases])
+            after, more = report.upto, report.more
+    assert parts == [["b", "a"], ["d", "c"], []]
+
+
+def test_news_are_of_cases_to_which_something_happened() -> None:
+    with closing(memory_ledger()) as database:
+        for name in ("c1", "c2", "c3"):
+            must(database, admission(name), MoveCase(name, CaseState.FAILED, "refused"))
+
+        def news(after: int) -> CasesReport:
+            report = reads.answer(database, GetCases("q", ASKER, frozenset({CaseState.FAILED}), after=after))
+            assert isinstance(report, CasesReport)
+            return report
+
+        first = news(0)
+        assert [row.case for row in first.rows] == ["c1", "c2", "c3"]
+        assert first.upto == glances.last_event(database)
+        assert news(first.upto).rows == ()
+        must(database, MoveCase("c2", CaseState.FAILED, "for another reason"))
+        must(database, MoveCase("c3", CaseState.QUEUED))
+        (row,) = news(first.upto).rows
+        assert (row.case, row.reason, len(row.beams)) == ("c2", "for another reason", 2)

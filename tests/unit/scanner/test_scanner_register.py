@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -44,7 +45,7 @@ def test_only_what_the_scanner_may_still_change_is_kept() -> None:
     )
     assert register.entry("done") is None
     assert register.owner("k1") == "done"
-    assert register.settled() == {"k1", "k4", "k5"}
+    assert [key for key in ("k1", "k2", "k3", "k4", "k5", "k6") if key in register.settled()] == ["k1", "k4", "k5"]
     assert [key for key in ("k1", "k2", "k3", "k4", "k5", "k6") if register.is_settled(key)] == ["k1", "k4", "k5"]
     assert register.closed(["k1", "k2", "k3", "k4", "k5", "k6"]) == {"k1", "k5"}
     assert register.pinned(["k1", "k2", "k3", "k4"]) == {"k1": "done", "k3": "failed", "k4": "partial"}
@@ -53,6 +54,35 @@ def test_only_what_the_scanner_may_still_change_is_kept() -> None:
     assert [entry.case for entry in register.restless()] == ["waits", "failed"]
     assert [entry.case for entry in register.at("/root/x")] == ["failed", "partial", "waits"]
     assert register.at("/root/y") == ()
+
+
+class Watched(dict[str, str]):
+    """Owners of deliveries, of which every change is looked at as a scan in another thread may see it."""
+
+    def __init__(self, register: Register) -> None:
+        super().__init__(register._owners)
+        self.settled, self.seen = register.settled(), list[tuple[str, bool]]()
+
+    def __setitem__(self, key: str, case: str) -> None:
+        super().__setitem__(key, case)
+        self.seen.append((key, key in self.settled))
+
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError("a round must not cost the more, the more cases ever were")
+
+
+def test_what_is_settled_is_asked_of_the_register_itself_and_never_copied() -> None:
+    register = learned(known("done", CaseState.DONE, "k1"))
+    watched = register._owners = Watched(register)
+    settled = register.settled()
+    assert ("k1" in settled, "k2" in settled) == (True, False)
+    register.learn_known([known("waits", CaseState.INCOMING, "k2"), known("failed", CaseState.FAILED, "k3")])
+    assert ("k2" in settled, "k3" in settled) == (False, False)
+    assert watched.seen == [("k2", False), ("k3", False)], "not even between two steps of learning it"
+    register.admitted(source("waits", "k2"), NOW)
+    assert "k2" in settled
+    with pytest.raises(AssertionError, match="must not cost"):
+        frozenset(watched)
 
 
 def test_a_superseding_case_takes_the_deliveries() -> None:
