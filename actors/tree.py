@@ -179,7 +179,8 @@ class Plans:
                 ),
             )
 
-        return Spec("ledger", make, handler_budget_s=60, capacity=100_000)
+        # it reads its file through before it writes: gigabytes, on a disk that may be slow
+        return Spec("ledger", make, start_timeout_s=900, handler_budget_s=60, capacity=100_000)
 
     def compute(self) -> Spec:
         compute = self.site.settings.compute

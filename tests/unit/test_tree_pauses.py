@@ -57,3 +57,8 @@ def test_what_crashes_for_ever_is_tried_ever_more_seldom(tree: dict[str, Spec]) 
         tries = sum(1 for at in accumulate(pauses) if at <= 3600)
         assert tries < 75, f"{path} is tried {tries} times within the first hour"
         assert spec.backoff.jitter > 0
+
+
+def test_a_ledger_of_many_years_has_the_time_to_be_read_through_at_its_start(tree: dict[str, Spec]) -> None:
+    """Given up at every start, the house would never come up again: 30 GB at 40 MB a second, an old disk's."""
+    assert tree["root/pipeline/ledger"].start_timeout_s >= 30_000 / 40
