@@ -89,7 +89,8 @@ def test_process_numbers_of_the_former_boot_belong_to_strangers(host: Host, mach
     host.launch(host.job("c/1/0", "sh", "-c", "i=0; while [ $i -lt 400 ]; do (:); i=$((i + 1)); done"))
     host.last("c/1/0", timeout=PATIENT_S)
     host.launch(host.job("c/1/1", "sleep", "90"))
-    engine = wait_until(lambda: (host.run_dir("c/1/1") / "claim" / "engine").read_text().split(), PATIENT_S)
+    told = host.run_dir("c/1/1") / "claim" / "engine"
+    engine = wait_until(lambda: told.exists() and told.read_text().split(), PATIENT_S)
     former = {int(str(claimed(host, "c/1/1")["pid"])), int(engine[0])}
     machine.reboot()
     many = f"i=0; while [ $i -lt {max(former)} ]; do sleep 90 & i=$((i + 1)); done; wait"
