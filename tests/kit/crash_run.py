@@ -44,7 +44,7 @@ def ran(site: CrashSite, blows: Sequence[Blow] = ()) -> None:
             time.sleep(_POLL_S)
         while daemon.stop(LIMIT_S) == -signal.SIGKILL:  # the blow fell as it stopped
             _launch(daemon, site, waiting, line)
-            until(daemon.answers, 20, "the daemon answers")
+            until(lambda: _fell(daemon) or _answers(daemon), 20, "the daemon answers, or the next blow fell")
         assert daemon.process is not None
         assert daemon.process.returncode == 0, daemon.output()[-4000:]
 
@@ -88,6 +88,12 @@ def _fell(daemon: Daemon) -> bool:
         return False
     _workers_gone(daemon.process.pid)
     return True
+
+
+def _answers(daemon: Daemon) -> bool:
+    with suppress(AssertionError):  # it fell just now, which the next look tells
+        return daemon.answers()
+    return False
 
 
 def _workers_gone(pid: int) -> None:
