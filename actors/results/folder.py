@@ -51,6 +51,10 @@ class NewFolder:
                 self.partial.rename(self.final)
         except OSError:
             if not self.final.is_dir():
+                if os.path.lexists(self.final):
+                    raise self._taken(
+                        "Something that is no folder stands in the place of this case's result."
+                    ) from None
                 raise
             self._accept_existing()
         _sync(self.final.parent)
@@ -66,15 +70,11 @@ class NewFolder:
         names = (entry.name for entry in self.final.iterdir())
         differing += sorted(name for name in names if name not in known and not is_report(name))
         if differing:
-            raise MqiError(
-                Fault(
-                    what=f"Another result of this case is published already; {', '.join(differing)} differ.",
-                    where=str(self.final),
-                    remedy="Nothing was overwritten. Move that folder away, then retry the case.",
-                    blame=Blame.OURS,
-                    kind="result-exists",
-                )
-            )
+            raise self._taken(f"Another result of this case is published already; {', '.join(differing)} differ.")
+
+    def _taken(self, what: str) -> MqiError:
+        remedy = "Nothing was overwritten. Move that away, then retry the case."
+        return MqiError(Fault(what, str(self.final), remedy, Blame.OURS, "result-exists"))
 
 
 def is_report(name: str) -> bool:

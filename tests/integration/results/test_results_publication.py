@@ -504,6 +504,22 @@ def test_another_result_is_never_overwritten(order: PublishCase) -> None:
 
 
 @pytest.mark.promise("P25")
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_no_folder_in_the_place_of_a_result_is_named_and_left(order: PublishCase, linked: bool) -> None:
+    place = Path(order.results_dir) / CASE
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if linked:
+        place.symlink_to(place.parent / "nowhere")
+    else:
+        place.write_text("kept")
+    with pytest.raises(MqiError, match="no folder stands in the place") as caught:
+        publish_case(order)
+    assert (caught.value.fault.kind, caught.value.fault.where) == ("result-exists", str(place))
+    assert [entry.name for entry in place.parent.iterdir()] == [CASE]
+    assert place.is_symlink() if linked else place.read_text() == "kept"
+
+
+@pytest.mark.promise("P25")
 @pytest.mark.parametrize("files", range(9))
 def test_cut_off_at_any_file_nothing_appears(order: PublishCase, files: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """A killed publication: no clean-up runs, and the next one ends as if nothing had been."""
