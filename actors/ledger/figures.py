@@ -34,7 +34,7 @@ FOLLOWED = (
     "SELECT f.* FROM figures f WHERE f.gantry = :gantry AND f.band IN (0, :band) "
     "AND (f.band = :band OR f.beam = 0) AND f.delivered >= :since AND f.delivered < :until "
     "AND NOT EXISTS (SELECT 1 FROM cases later WHERE later.supersedes = f.\"case\" AND later.supersedes != '' "
-    "AND later.state = 'done') ORDER BY f.delivered DESC, f.\"case\" DESC, f.beam DESC LIMIT :limit"
+    "AND +later.state = 'done') ORDER BY f.delivered DESC, f.\"case\" DESC, f.beam DESC LIMIT :limit"
 )
 """Of one gantry: its cases, and their beams in one band of energy, the newest first; of a delivery that was computed
 again, the last."""

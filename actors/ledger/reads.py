@@ -241,15 +241,15 @@ def open_attempts_of(database: sqlite3.Connection, worker: str) -> tuple[Attempt
 
 
 _OPEN_GPUS = (
-    "SELECT DISTINCT host, worker, gpu FROM attempts WHERE state IN (SELECT value FROM json_each(:states)) "
-    "ORDER BY host, worker, gpu"
+    "SELECT DISTINCT host, worker, gpu FROM attempts "
+    "WHERE state IN ('intended', 'staged', 'launching', 'running', 'ended', 'collected') ORDER BY host, worker, gpu"
 )
 
 
 def open_gpus(database: sqlite3.Connection) -> Mapping[str, tuple[tuple[int, str], ...]]:
     """Host → index and UUID (or slot) of its GPUs on which attempts are open."""
     found: dict[str, tuple[tuple[int, str], ...]] = {}
-    for host, worker, gpu in database.execute(_OPEN_GPUS, {"states": list_json(sorted(OPEN_ATTEMPTS))}):
+    for host, worker, gpu in database.execute(_OPEN_GPUS):
         index = str(worker).rpartition("/gpu-")[2]
         if index.isdecimal():
             found[host] = (*found.get(host, ()), (int(index), gpu))

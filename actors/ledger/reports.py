@@ -27,9 +27,10 @@ DUE_AGAIN = (
 LATER_IN_COURSE = (
     'SELECT later."case" FROM cases one JOIN cases later '
     'ON later.plan_uid = one.plan_uid AND later."case" > one."case" '
-    "WHERE one.\"case\" = :case AND one.plan_uid != '' AND later.state = 'done'"
+    "WHERE one.\"case\" = :case AND one.plan_uid != '' AND +later.state = 'done'"
 )
-"""Later fractions of the same plan: names of cases begin with the time of delivery."""
+"""Later fractions of the same plan: names of cases begin with the time of delivery. (The plus: found by their plan, for
+there may be years of others that are done.)"""
 
 REPORT = 'SELECT * FROM reports WHERE "case" = :case'
 """The report of one case."""

@@ -14,15 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from actors.ledger import course, glances, pruning, reads
+from actors.ledger import course, figures, glances, pruning, reads, reports
 from actors.ledger import queries as q
 from actors.ledger.codec import time_text
 from actors.ledger.facts import Known, read_facts
+from actors.ledger.migrations import migrate
 from messages.ledger import (
     AddReview,
     BeginReport,
     BeginSending,
     CasesReport,
+    Figures,
+    Followed,
     GetAttempts,
     GetCase,
     GetCases,
@@ -47,10 +50,11 @@ from messages.ledger import (
     SettleReport,
     SettleSending,
 )
-from messages.states import BeamState, CaseState, ReviewState
+from messages.states import OPEN_ATTEMPTS, AttemptState, BeamState, CaseState, ReviewState
 from tests.integration.ledger.ledger_cases import NOW, admission, memory_ledger, must, whole_attempt
 from tests.kit.probe import Probe
 
+INTEGRATION = Path(__file__).resolve().parents[2] / "integration"
 FEW, MANY = 10, 130
 """Ended cases."""
 SLACK = 60
@@ -69,33 +73,45 @@ def whole_case(case: str, plan: str) -> tuple[Record, ...]:
         MoveCase(case, CaseState.DONE),
         MarkCleaned(case),
         BeginReport(case),
-        SettleReport(case, "made", "good", "pass", "/r", "ff"),
+        SettleReport(case, "made", "good", "pass", "/r", "ff", "G1", (Figures(0, 0, "{}"),)),
         AddReview(case, ReviewState.REVIEWED, "kim", "seen"),
         AddReview(case, ReviewState.APPROVED, "lee", "good"),
         BeginSending(case, "pacs", ReviewState.APPROVED, ""),
         SettleSending(case, "pacs", SendingState.COMMITTED, "all of it"),
         BeginReport(case),
-        SettleReport(case, "made", "good", "pass", "/r", "ff"),
+        SettleReport(case, "made", "good", "pass", "/r", "ff", "G1", (Figures(0, 0, "{}"),)),
     )
 
 
+def brought_forward() -> sqlite3.Connection:
+    """An empty ledger of the first release as it is today: its indexes were made in another order, which decides among
+    equals."""
+    database = sqlite3.connect(":memory:", isolation_level=None)
+    database.row_factory = sqlite3.Row
+    database.executescript((INTEGRATION / "ledger" / "schema_1.sql").read_text())
+    database.execute("INSERT INTO meta VALUES ('schema', '1')")
+    migrate(database, 1)
+    return database
+
+
 @cache
-def filled(cases: int) -> bytes:
+def filled(cases: int, make: Callable[[], sqlite3.Connection]) -> bytes:
     """A ledger in which so many cases have ended, one a minute; the last of them lately."""
-    with closing(memory_ledger()) as database:
+    with closing(make()) as database:
         must(database, SetNodes((("pacs", "approved"),)))
         for number in range(cases):
             at = YOUNG - timedelta(minutes=cases - number)
             must(database, *whole_case(f"c{number:04}", f"1.2.{number}"), at=time_text(at))
+            database.execute("UPDATE figures SET delivered = ? WHERE delivered < '2026'", (time_text(at),))
         return database.serialize()
 
 
-@pytest.fixture
-def ledgers() -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection]]:
+@pytest.fixture(params=[memory_ledger, brought_forward], ids=["new", "brought forward"])
+def ledgers(request: pytest.FixtureRequest) -> Iterator[tuple[sqlite3.Connection, sqlite3.Connection]]:
     """One of few cases, one of many."""
     with closing(memory_ledger()) as few, closing(memory_ledger()) as many:
-        few.deserialize(filled(FEW))
-        many.deserialize(filled(MANY))
+        few.deserialize(filled(FEW, request.param))
+        many.deserialize(filled(MANY, request.param))
         yield few, many
 
 
@@ -183,6 +199,13 @@ WORK: dict[str, Callable[[sqlite3.Connection], object]] = {
     "what runs": lambda database: reads.cases_in(database, frozenset({CaseState.RUNNING})),
     "how long past runs took": partial(latest, q.GOOD_RUNS),
     "how long what follows a run took": partial(latest, q.AFTER_RUNS),
+    "the charts of the last weeks": lambda database: figures.followed(
+        database, Followed("G1", 0, YOUNG - timedelta(minutes=5), NOW, 100)
+    ),
+    "which GPUs have open runs": reads.open_gpus,
+    "later reports of a course are due again": lambda database: database.execute(
+        reports.LATER_IN_COURSE, {"case": "c0000"}
+    ).fetchall(),
     "what runs on GPUs": lambda database: database.execute(q.RUNNING).fetchall(),
     "the list of the page": partial(listed, frozenset(CaseState)),
     "the list of failed cases": partial(listed, frozenset({CaseState.FAILED})),
@@ -292,3 +315,12 @@ def test_news_are_of_cases_to_which_something_happened() -> None:
         must(database, MoveCase("c3", CaseState.QUEUED))
         (row,) = news(first.upto).rows
         assert (row.case, row.reason, len(row.beams)) == ("c2", "for another reason", 2)
+
+
+def test_open_runs_are_found_in_every_open_state() -> None:
+    """The query names the states, so that it is answered from the index of open attempts."""
+    for state in AttemptState:
+        with closing(memory_ledger()) as database:
+            must(database, admission("c1", (2,)), MoveBeam("c1", 2, BeamState.INTERPRETED), *whole_attempt("c1", 2)[:1])
+            database.execute("UPDATE attempts SET state = ?", (state,))
+            assert bool(reads.open_gpus(database)) == (state in OPEN_ATTEMPTS), state
