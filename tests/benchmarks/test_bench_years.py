@@ -29,6 +29,7 @@ class Cost:
 
     start_s: float
     start_cpu_s: float
+    """With all that follows until it rests: the history is counted once."""
     idle: float
     """Share of one core."""
     rss_mb: float
@@ -78,8 +79,8 @@ def measured(site: DemoSite, name: str, there: int) -> Cost:
         start_s = time.perf_counter() - began
         assert daemon.process is not None
         process = psutil.Process(daemon.process.pid)
+        settle(process)
         start_cpu_s = used(process)
-        time.sleep(5)  # what follows a start
         idle, since = used(process), time.perf_counter()
         time.sleep(20)
         idle = (used(process) - idle) / (time.perf_counter() - since)
@@ -95,6 +96,16 @@ def measured(site: DemoSite, name: str, there: int) -> Cost:
         )
     finally:
         daemon.__exit__()
+
+
+def settle(process: psutil.Process) -> None:
+    """Until it rests; not for ever, for it may be that it never does, which is what is measured then."""
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        before = used(process)
+        time.sleep(4)
+        if used(process) - before < 0.08:
+            return
 
 
 def used(process: psutil.Process) -> float:
