@@ -34,19 +34,21 @@ def simulate(
     signal, its own or one that reached us, this process ends by the same signal.
     """
     environment = os.environ | {"MCsquare_Materials_Dir": MATERIALS, "OMP_NUM_THREADS": str(threads)}
-    process = subprocess.Popen(
-        [binary, CONFIG],
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
-    with process, _forwarding(process):
-        said = list(_followed(process, tell))
-        code = process.wait()
+    with _forwarding() as forward_to:
+        process = subprocess.Popen(
+            [binary, CONFIG],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        with process:
+            forward_to(process)
+            said = list(_followed(process, tell))
+            code = process.wait()
     if code < 0:
         _end_by(-code)
     if code:
@@ -67,19 +69,33 @@ def _followed(process: subprocess.Popen[str], tell: Callable[[int], None]) -> It
 
 
 @contextmanager
-def _forwarding(process: subprocess.Popen[str]) -> Iterator[None]:
-    """While the binary runs, what would end us ends it first; then us."""
+def _forwarding() -> Iterator[Callable[[subprocess.Popen[str]], None]]:
+    """While the binary runs, what would end us ends it first; then us. Begins before there is a binary, for a signal
+    that comes as it is started would end us alone."""
+    running: list[subprocess.Popen[str]] = []
+    early: list[int] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        process.send_signal(number)
+        if running:
+            running[0].send_signal(number)
+        else:
+            early.append(number)
+
+    def forward_to(process: subprocess.Popen[str]) -> None:
+        running.append(process)
+        for number in early:
+            process.send_signal(number)
 
     before = {number: signal.signal(number, forward) for number in _SIGNALS}
     try:
-        yield
+        yield forward_to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        process.kill()  # nothing, where it has ended
+        for process in running:
+            process.kill()  # nothing, where it has ended
+        if early and not running:
+            _end_by(early[0])
 
 
 def _end_by(number: int) -> None:

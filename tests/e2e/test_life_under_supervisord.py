@@ -66,7 +66,7 @@ def next_release(folder: Path) -> Release:
     release.change("actors/ledger/schema.py", r"(?m)^SCHEMA_VERSION = \d+$", f"SCHEMA_VERSION = {NEXT}")
     release.change(
         "actors/ledger/migrations.py",
-        r"MappingProxyType\(\{",
+        r"MappingProxyType\(\s*\{",
         f'MappingProxyType({{{NEXT}: lambda database: database.execute("CREATE TABLE novelty (x TEXT)"), ',
     )
     release.change("actors/ledger/schema.sql", r"\A", "CREATE TABLE novelty (x TEXT);\n")

@@ -72,7 +72,7 @@ class Place:
             names = {row.case for row in reader.reports() if row.state == "made"} - set(self.before)
             return next(iter(names), None)
 
-        found: str = until(name, 60.0, "the report of the new case")
+        found: str = until(name, 100.0, "the report of the new case")
         return found
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydicom import dcmread
 
 from actors.mcsquare.__main__ import main
 from actors.mcsquare.installation import DIRECTORY
+from actors.mcsquare.simulation import _forwarding
 from tests.kit.mcsquare import DriverRun, SpotLayer, box_keys, driver_run, engine_standin
 from tests.kit.waiting import wait_until
 
@@ -103,6 +105,15 @@ def test_what_ends_the_driver_ends_the_engine_first(ready: Started) -> None:
         assert running.wait(20.0) == -signal.SIGTERM
     with pytest.raises(ProcessLookupError):
         os.kill(engine, 0)
+
+
+@pytest.mark.promise("P26")
+def test_a_signal_that_comes_as_the_engine_is_started_is_not_ours_alone() -> None:
+    with _forwarding() as forward_to:
+        os.kill(os.getpid(), signal.SIGTERM)
+        with subprocess.Popen(["sleep", "60"], stdout=subprocess.PIPE, text=True) as process:
+            forward_to(process)
+            assert process.wait(20.0) == -signal.SIGTERM
 
 
 @pytest.mark.promise("P39")

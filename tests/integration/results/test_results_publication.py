@@ -586,13 +586,6 @@ def test_a_full_disk_leaves_nothing(order: PublishCase, monkeypatch: pytest.Monk
     publish_case(order)
 
 
-def test_a_file_in_the_place_of_the_folder_is_told(order: PublishCase) -> None:
-    Path(order.results_dir).mkdir()
-    (Path(order.results_dir) / CASE).write_text("in the way")
-    with pytest.raises(OSError):
-        publish_case(order)
-
-
 @pytest.mark.promise("P25")
 def test_a_dose_that_changed_after_verification_is_not_published(order: PublishCase) -> None:
     path = Path(order.beams[1].dose.path)

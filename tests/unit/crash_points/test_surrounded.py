@@ -57,7 +57,7 @@ EXCEPTIONS = {
     "local_host/moving.py:_verify": "a file that arrived damaged goes, and comes again with the next try",
     "logs/files.py:_ready": "lines for people: nothing is decided by them",
     "logs/files.py:sweep": "lines for people: nothing is decided by them",
-    "mounts.py:expected_mount": "a note that the next start writes again, whole or not",
+    "mounts.py:_deeper": "a note that the next start writes again, whole or not",
     "notifier/delivery.py:_kill": WITHIN + "alarm.push",
     "notifier/delivery.py:run_command": WITHIN + "alarm.push",
     "results/picture.py:draw_dose": "pictures that are drawn again when somebody asks",
