@@ -148,7 +148,7 @@ class Link:
 
     def _prepare(self) -> None:
         with contextlib.suppress(MqiError):
-            channel = self._begin(Limit(self, self.target.patience.session_s, _never))
+            channel = self._begin(Limit(self, self.target.patience.session_s, _never), aside=True)
             if channel is None:
                 self._grudging = True
             else:
@@ -185,18 +185,28 @@ class Link:
                 return channel
             self._sessions.spare()
 
-    def _begin(self, limit: Limit) -> Channel | None:
+    def _begin(self, limit: Limit, *, aside: bool = False) -> Channel | None:
         """The session that was counted; None when the server has too many of ours now, after a short wait.
 
-        A server that grants few (MaxSessions) counts one for a moment longer than we do.
+        A server that grants few (MaxSessions) counts one for a moment longer than we do. ``aside``: nobody waits for it,
+        and what was sent before may be long on its way: too late it is given up alone, not the link with it.
         """
         seconds = min(self.target.patience.session_s, limit.left_s)
-        guard = threading.Timer(seconds + 1.0, self.cut)  # paramiko waits for an answer to exec for ever
+        opened: list[paramiko.Channel] = []
+
+        def give_up() -> None:
+            if not aside:
+                self.cut()
+            for raw in opened if aside else ():
+                raw.close()
+
+        guard = threading.Timer(seconds + 1.0, give_up)  # paramiko waits for an answer to exec for ever
         guard.daemon = True
         guard.start()
         try:
             with self._opening, effect("link.session"):
                 raw = _taking_as_it_comes(self.transport.open_session(timeout=seconds))
+                opened.append(raw)
                 raw.exec_command(framing.BECOME_SH)
         except paramiko.ChannelException as error:
             self._sessions.give_back()

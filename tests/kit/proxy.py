@@ -98,6 +98,11 @@ class Proxy:
         self._closed = False
 
     @property
+    def stalled(self) -> bool:
+        """Since ``stall``."""
+        return self._stalled
+
+    @property
     def carried(self) -> int:
         """Bytes both ways."""
         return self.up + self.down

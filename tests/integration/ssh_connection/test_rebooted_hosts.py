@@ -24,6 +24,12 @@ PATIENCE = Patience(connect_s=2.0, banner_s=5.0, login_s=5.0, session_s=5.0, kee
 PACE = Pace(gpus_s=0.5, standing_s=0.5, backoff=Backoff(0.1, 0.4, 0.1, 30.0))
 PATIENT_S = 30.0
 RUNNING = Observation.RUNNING
+LAST_NUMBER = "/proc/sys/kernel/ns_last_pid"
+STRANGERS = f"""for number; do
+    until sleep 90 & [ $! = "$number" ]; do kill $!; echo $((number - 1)) >{LAST_NUMBER}; done
+done
+wait"""
+"""Processes of these numbers: whatever else begins on the machine meanwhile may take the next one, so until it is so."""
 
 
 @pytest.fixture
@@ -86,15 +92,14 @@ def test_a_server_that_is_only_restarted_is_not_taken_for_a_reboot(host: Host, m
 @pytest.mark.promise("P28")
 def test_process_numbers_of_the_former_boot_belong_to_strangers(host: Host, machine: Machine) -> None:
     """They begin anew, so those of the run are somebody else's now: an order to end the run hurts nobody."""
-    host.launch(host.job("c/1/0", "sh", "-c", "i=0; while [ $i -lt 400 ]; do (:); i=$((i + 1)); done"))
+    host.launch(host.job("c/1/0", "sh", "-c", f"echo 4000 >{LAST_NUMBER}"))  # none that a session has after the reboot
     host.last("c/1/0", timeout=PATIENT_S)
     host.launch(host.job("c/1/1", "sleep", "90"))
     told = host.run_dir("c/1/1") / "claim" / "engine"
     engine = wait_until(lambda: told.exists() and told.read_text().split(), PATIENT_S)
     former = {int(str(claimed(host, "c/1/1")["pid"])), int(engine[0])}
     machine.reboot()
-    many = f"i=0; while [ $i -lt {max(former)} ]; do sleep 90 & i=$((i + 1)); done; wait"
-    host.launch(host.job("c/1/2", "sh", "-c", many))
+    host.launch(host.job("c/1/2", "sh", "-c", STRANGERS, "sh", *map(str, former)))
     wait_until(lambda: numbered(host, "c/1/2") >= former, PATIENT_S, f"other processes of the numbers {former}")
     host.control.tell(KillJob("k", host.probe, "c/1/1", str(host.run_dir("c/1/1")), "a test"))
     assert host.probe.expect(JobGone, PATIENT_S).key == "c/1/1"

@@ -6,9 +6,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
 
+from actors.ssh_connection import link as link_module
 from actors.ssh_connection.link import Link, open_link
+from actors.ssh_connection.target import Patience
+from tests.kit.proxy import Proxy
 from tests.kit.sshd import Sshd
 from tests.kit.waiting import wait_until
 
@@ -92,6 +96,30 @@ def test_a_shell_that_ended_while_it_waited_is_not_used(tmp_path: Path) -> None:
         wait_until(lambda link=link: not link._sessions._idle[0].usable, 10, "it is gone")  # type: ignore[misc]
         assert cat(link, b"one") >= 0.0
         server.cut()
+
+
+@pytest.mark.promise("P16")
+def test_one_whose_opening_takes_too_long_is_given_up_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind what a transfer sent, it may be long on its way over a slow link, which works."""
+    patience = Patience(session_s=3.0)
+    with Sshd(tmp_path / "sshd") as server, Proxy(server.port) as proxy:
+        server.trust(name=f"[127.0.0.1]:{proxy.port}")
+        link = open_link(server.target(port=proxy.port, patience=patience))
+        link.run("echo warm", timeout_s=20)
+
+        def stalled(raw: paramiko.Channel) -> paramiko.Channel:
+            proxy.stall()  # the session is granted; what is asked of it next is not heard
+            return raw
+
+        with monkeypatch.context() as patch:
+            patch.setattr(link_module, "_taking_as_it_comes", stalled)
+            link.prepare(2)
+            wait_until(lambda: proxy.stalled, 10, "the session is granted")
+            wait_until(lambda: link._preparing is None or not link._preparing.is_alive(), 20, "the shell is given up")
+        proxy.go_on()
+        assert link.run("echo on", timeout_s=20).text == "on\n"
+        assert proxy.connections == 1
+        link.close()
 
 
 def test_a_link_that_is_lost_meanwhile_leaves_no_thread(slow: tuple[Sshd, Link]) -> None:
