@@ -202,7 +202,7 @@ class Monitor(Actor):
                 warmth = self._machine.temperature_c if health.temperature_c is None else health.temperature_c
                 self._machine = replace(health, temperature_c=warmth)
             case _Stood(alarms):
-                self._book.adopt(alarms)
+                self._book.adopt(alarms, self._now)
                 self._adopted = True
 
     def _told(self, message: HostObserved | GpusObserved | WorkerReport) -> None:

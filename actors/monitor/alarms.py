@@ -10,6 +10,9 @@ from messages.operators import Alarm
 
 OWN_PREFIXES = ("disk:", "host:", "gpus:", "gpu:", "machine:", "actor:", "dead-letters")
 """Ids of the alarms that the monitor itself judges: how those that an earlier run left behind are told apart."""
+RETOLD = ("no-gpu:", "gpu-twice:", "scan-root:", "console:listen", "alarm-push", "ledger-write")
+"""Ids of alarms that whoever raised them raises again after a start, if they still hold: it knows of none before it."""
+RETOLD_WITHIN_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,24 +47,33 @@ class AlarmBook:
         self._standing: dict[str, Alarm] = {}
         self._gists: dict[str, str] = {}  # of the monitor's own; all others are cleared by who raised them
         self._seen: dict[str, float] = {}
+        self._doubted: dict[str, float] = {}
+        """From before this start and not raised again yet, since when."""
+        self._over: set[str] | None = set()
+        """Cleared before it was known what stood; None: that is known."""
 
     @property
     def standing(self) -> tuple[Alarm, ...]:
         """Oldest first."""
         return tuple(sorted(self._standing.values(), key=lambda alarm: (alarm.since, alarm.id)))
 
-    def adopt(self, alarms: Iterable[Alarm]) -> None:
-        """Those that stood before this start; what has been raised since is newer and stays."""
+    def adopt(self, alarms: Iterable[Alarm], now: float) -> None:
+        """Those that stood before this start; what has been raised or cleared since is newer and stays so."""
+        newer, self._over = {*self._standing, *(self._over or ())}, None
         for alarm in alarms:
-            if alarm.id not in self._standing:
-                self._standing[alarm.id] = alarm
-                if alarm.id.startswith(OWN_PREFIXES):
-                    self._gists[alarm.id] = ""
+            if alarm.id in newer:
+                continue
+            self._standing[alarm.id] = alarm
+            if alarm.id.startswith(OWN_PREFIXES):
+                self._gists[alarm.id] = ""
+            elif alarm.id.startswith(RETOLD):
+                self._doubted[alarm.id] = now
 
     def look(self, conditions: Mapping[str, Condition], now: float, at: datetime) -> tuple[Change, ...]:
         """Compare what is wrong with what stands: the monitor's own alarms follow the conditions."""
         self._seen = {id_: self._seen.get(id_, now) for id_ in conditions}
         over = [id_ for id_ in self._gists if id_ not in conditions]
+        over += [id_ for id_, since in self._doubted.items() if now - since >= RETOLD_WITHIN_S]
         changes: list[Change] = [change for id_ in over for change in self.clear(id_)]
         for id_, condition in conditions.items():
             stands = id_ in self._standing
@@ -73,6 +85,9 @@ class AlarmBook:
 
     def raise_(self, id_: str, text: str, at: datetime) -> tuple[Change, ...]:
         """An alarm stands from now on; nothing to tell when it does already, with the same text."""
+        if self._over is not None:
+            self._over.discard(id_)
+        self._doubted.pop(id_, None)
         known = self._standing.get(id_)
         if known is not None and known.text == text:
             return ()
@@ -83,5 +98,8 @@ class AlarmBook:
     def clear(self, id_: str) -> tuple[Change, ...]:
         """It is over; nothing to tell when it did not stand."""
         self._gists.pop(id_, None)
+        self._doubted.pop(id_, None)
+        if self._over is not None:
+            self._over.add(id_)
         known = self._standing.pop(id_, None)
         return (Cleared(known),) if known else ()

@@ -51,7 +51,7 @@ class Scheduler(Actor):
             case Exited():
                 self._book.exited(message.id, now)
             case _Tick():
-                self._do((*self._book.explain(now), *self._book.call_back(now)))
+                self._do((*self._book.twins(), *self._book.explain(now), *self._book.call_back(now)))
                 self.after(TICK_S, _Tick())
             case Up():
                 pass

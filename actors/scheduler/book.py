@@ -18,6 +18,7 @@ from actors.scheduler.given import Given, GivenBeams
 from actors.scheduler.line import Line, Waiting
 from actors.scheduler.policy import Room, Slot, avoided, call_back, deal
 from actors.scheduler.reasons import SHOWN, Place, obstacles, sentence
+from actors.scheduler.twins import Twins
 from messages.address import Mailbox
 from messages.hosts import GpuState
 from messages.scheduling import BeamRequest, BeamWithdrawn, QueueBeam, ReturnBeam, RunBeam, WaitReason, WorkerReport
@@ -55,10 +56,10 @@ Effect = Tell | Alarmed
 class _Worker:
     report: WorkerReport
     heard: float
-    slot: Slot
-    """As the policy sees it, while it is heard."""
     up: bool = True
     idle_since: float | None = None
+    slot: Slot = field(init=False)
+    """As the policy sees it, while it is heard."""
 
     def silent(self, now: float) -> bool:
         return not self.up or now - self.heard > SILENT_S
@@ -77,6 +78,9 @@ class Book:
     _given: GivenBeams = field(default_factory=GivenBeams)
     _workers: dict[str, _Worker] = field(default_factory=dict)
     _cooling: dict[tuple[str, str], float] = field(default_factory=dict)
+    _twins: Twins = field(default_factory=Twins)
+    _twin_alarms: dict[str, str] = field(default_factory=dict)
+    """UUID → text, as told."""
     _due: bool = True
     """Something happened since the last dealing that could give a waiting beam a place."""
 
@@ -134,8 +138,11 @@ class Book:
     def _meet(self, report: WorkerReport, known: _Worker | None, now: float) -> None:
         idle = report.accepts and not report.running and not report.next
         since = known.idle_since if known and known.idle_since is not None else now
-        worker = _Worker(report, now, self._slot(report, up=True), idle_since=since if idle else None)
+        worker = _Worker(report, now, idle_since=since if idle else None)
         self._workers[report.worker] = worker
+        self._twins.met(report.worker, report.uuid)
+        worker.slot = self._slot(report, up=True)
+        self._look_at_twins(report.worker)
         if known is None or known.silent(now) or _open(known.slot) != _open(worker.slot):
             self._due = True
 
@@ -167,6 +174,7 @@ class Book:
                 if not given.acknowledged:
                     self._back(key, now)
             self._look_at(name)
+            self._look_at_twins(name)
 
     def _back(self, key: str, now: float) -> None:
         given = self._given.pop(key)
@@ -184,6 +192,18 @@ class Book:
             known = self._workers[worker]
             known.slot = self._slot(known.report, up=known.up)
             self._due = True
+
+    def _look_at_twins(self, worker: str) -> None:
+        """Who has a GPU that two workers offer may be another one now."""
+        for twin in self._twins.others(worker):
+            self._look_at(twin)
+
+    def _weight(self, name: str) -> int:
+        """Of one of two workers of a GPU: 2 with work there, 1 that can tell how it is."""
+        worker = self._workers.get(name)
+        if self._given.of(name):
+            return 2
+        return int(worker is not None and worker.up and worker.report.state is not GpuState.UNKNOWN)
 
     def dispatch(self, now: float) -> tuple[Effect, ...]:
         """Give what can be given now."""
@@ -210,6 +230,7 @@ class Book:
         known = self._workers[worker]
         self._given.put(key, Given(worker, known.report.epoch, entry.request, entry.reply_to))
         known.slot = replace(known.slot, room=Room.NONE)
+        self._look_at_twins(worker)
         if entry.alarmed:
             yield Alarmed(_alarm(case, int(beam)))
         yield Tell(known.report.address, RunBeam(entry.request, entry.reply_to))
@@ -240,6 +261,7 @@ class Book:
 
     def _slot(self, report: WorkerReport, *, up: bool) -> Slot:
         offered = up and report.accepts and not report.next and not self._given.pending(report.worker)
+        offered = offered and self._owner(report.worker) == report.worker
         room = Room.NONE if not offered else Room.AHEAD if report.running else Room.IDLE
         return Slot(
             worker=report.worker,
@@ -252,6 +274,25 @@ class Book:
             wait_s=report.wait_s,
             left_s=report.left_s,
         )
+
+    def _owner(self, worker: str) -> str:
+        return self._twins.owner(worker, self._weight)
+
+    def twins(self) -> tuple[Effect, ...]:
+        """Alarms for GPUs that two hosts of the settings offer, as far as they changed."""
+        told = self._twin_alarms
+        self._twin_alarms = {uuid: self._offered_twice(uuid, workers) for uuid, workers in self._twins.pairs()}
+        changed = {uuid: self._twin_alarms.get(uuid, "") for uuid in {**told, **self._twin_alarms}}
+        return tuple(Alarmed(f"gpu-twice:{uuid}", text) for uuid, text in changed.items() if text != told.get(uuid, ""))
+
+    def _offered_twice(self, uuid: str, workers: tuple[str, ...]) -> str:
+        labels = " and ".join(self._label(worker) for worker in workers)
+        remedy = "Beams get it once; leave it out of the gpus of one of the hosts, or that host out"
+        return f"{labels} are one GPU ({uuid}): the settings offer it twice. {remedy}."
+
+    def _label(self, worker: str) -> str:
+        report = self._workers[worker].report
+        return f"{report.host}/{report.index}"
 
     def explain(self, now: float) -> tuple[Effect, ...]:
         """The sentences that changed since they were last told, and alarms for beams that no GPU could ever take."""
@@ -287,10 +328,11 @@ class Book:
 
     def _place(self, worker: _Worker, now: float) -> Place:
         report = worker.report
+        owner = self._owner(report.worker)
         return Place(
             slot=worker.seen(now),
-            label=f"{report.host}/{report.index}",
-            reason=report.reason,
+            label=self._label(report.worker),
+            reason=report.reason if owner == report.worker else f"it is the GPU of {self._label(owner)}, offered twice",
             running=report.running,
             next=report.next or self._given.pending(report.worker),
             silent=worker.silent(now),

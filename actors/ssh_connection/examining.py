@@ -63,6 +63,8 @@ class CheckLine:
     text: str
     remedy: str = ""
     """What to do; for a failure always."""
+    gpu: str = ""
+    """UUID of the GPU that it is about, if it is about one that was found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +255,8 @@ def _gpus(remote: Remote, offer: Offer) -> Iterator[CheckLine]:
             remedy = "see nvidia-smi -q on the host; until it answers nothing runs on it"
             yield CheckLine(f"GPU {gpu.index}", ok=False, text=gpu.fault, remedy=remedy)
         elif gpu.index in wanted:
-            yield CheckLine(f"GPU {gpu.index}", ok=True, text=f"{gpu.name} {gpu.uuid}, {gpu.free_mb} MB free")
+            text = f"{gpu.name} {gpu.uuid}, {gpu.free_mb} MB free"
+            yield CheckLine(f"GPU {gpu.index}", ok=True, text=text, gpu=gpu.uuid)
 
 
 @cache

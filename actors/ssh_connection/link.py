@@ -188,8 +188,8 @@ class Link:
     def _begin(self, limit: Limit, *, aside: bool = False) -> Channel | None:
         """The session that was counted; None when the server has too many of ours now, after a short wait.
 
-        A server that grants few (MaxSessions) counts one for a moment longer than we do. ``aside``: nobody waits for it,
-        and what was sent before may be long on its way: too late it is given up alone, not the link with it.
+        A server that grants few (MaxSessions) counts one for a moment longer than we do. ``aside``: nobody waits for
+        it, and what was sent before may be long on its way: too late it is given up alone, not the link with it.
         """
         seconds = min(self.target.patience.session_s, limit.left_s)
         opened: list[paramiko.Channel] = []

@@ -41,8 +41,19 @@ def examine(conf: Path, environ: Mapping[str, str], checks: tuple[Check, ...] = 
             yield Finding("configuration", ok=False, text=problem, remedy="correct it; nothing starts before")
         return
     yield Finding("configuration", ok=True, text=f"{conf} is right")
+    gpus: dict[str, str] = {}
     for check in checks:
-        yield from _shielded(check, settings, conf)
+        for finding in _shielded(check, settings, conf):
+            yield finding
+            if finding.gpu:
+                yield from _offered_twice(finding, gpus.setdefault(finding.gpu, finding.name))
+
+
+def _offered_twice(finding: Finding, first: str) -> Iterator[Finding]:
+    """One machine by two names of the settings has each of its GPUs twice."""
+    if finding.name != first:
+        remedy = "leave it out of the gpus of one of the hosts, or that host out: beams get it by one name only"
+        yield Finding(finding.name, ok=False, text=f"{finding.gpu} is offered as {first} already", remedy=remedy)
 
 
 def _shielded(check: Check, settings: Settings, conf: Path) -> Iterator[Finding]:

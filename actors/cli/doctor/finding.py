@@ -15,6 +15,8 @@ class Finding:
     text: str
     remedy: str = ""
     """What to do; for a failure always."""
+    gpu: str = ""
+    """UUID of the GPU that it is about, if it is about one that was found."""
 
     def line(self) -> str:
         remedy = f" -> {self.remedy}" if self.remedy else ""

@@ -57,7 +57,8 @@ def _over_ssh(host: HostSettings, settings: Settings) -> Iterator[Finding]:
         version_command=version_command,
         interpreter=Interpreter(profile.host_python, release()) if profile.interpret == "host" else None,
     ):
-        yield Finding(f"host {host.name}, {line.name}", ok=line.ok, text=line.text, remedy=line.remedy)
+        name = f"host {host.name}, {line.name}"
+        yield Finding(name, ok=line.ok, text=line.text, remedy=line.remedy, gpu=line.gpu)
 
 
 def check_gpus(settings: Settings, _conf: Path) -> Iterator[Finding]:
@@ -94,7 +95,8 @@ def judge_gpus(host: HostSettings, found: tuple[GpuReading, ...]) -> Iterator[Fi
             yield Finding(f"GPU {gpu.index} of {host.name}", ok=False, text=text, remedy=remedy)
         elif gpu.index in wanted:
             memory = f", {gpu.free_mb} of {gpu.total_mb} MB free" if gpu.free_mb is not None else ""
-            yield Finding(f"GPU {gpu.index} of {host.name}", ok=True, text=f"{gpu.name} {gpu.uuid}{memory}")
+            text = f"{gpu.name} {gpu.uuid}{memory}"
+            yield Finding(f"GPU {gpu.index} of {host.name}", ok=True, text=text, gpu=gpu.uuid)
 
 
 def _read_gpus() -> tuple[GpuReading, ...] | str:

@@ -17,7 +17,7 @@ import pytest
 
 from actors.cli import demonstration, tailing
 from actors.cli import entry as entry_module
-from actors.cli.doctor import examine
+from actors.cli.doctor import Finding, examine
 from actors.cli.doctor import hosts as doctor_hosts
 from actors.cli.doctor.examination import _shielded
 from actors.cli.entry import run
@@ -331,6 +331,20 @@ def test_check_asks_the_gpus_and_says_what_keeps_it(site: DemoSite, monkeypatch:
     (late,) = [f for f in examine(site.conf, environ, (doctor_hosts.check_gpus,)) if "GPU" in f.name]
     hang.set()
     assert "did not answer" in late.text
+
+
+@pytest.mark.promise("P28")
+def test_a_gpu_that_two_hosts_offer_is_a_failure(site: DemoSite) -> None:
+    def check_one(*_: Any) -> Any:
+        yield Finding("GPU 0 of near", ok=True, text="a card GPU-a", gpu="GPU-a")
+        yield Finding("GPU 1 of near", ok=True, text="a card GPU-b", gpu="GPU-b")
+
+    def check_two(*_: Any) -> Any:
+        yield Finding("host far, GPU 0", ok=True, text="a card GPU-b", gpu="GPU-b")
+
+    (failed,) = [found for found in examine(site.conf, {}, (check_one, check_two)) if not found.ok]
+    assert (failed.name, failed.text) == ("host far, GPU 0", "GPU-b is offered as GPU 1 of near already")
+    assert failed.remedy
 
 
 def test_a_check_that_fails_itself_is_a_failure_and_the_others_go_on(site: DemoSite) -> None:

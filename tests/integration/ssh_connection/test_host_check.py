@@ -57,6 +57,7 @@ def test_a_workspace_an_engine_and_gpus_that_are_not_there(tmp_path: Path) -> No
         smi.say("what?\n", code=3)
         more = bad(check_host(server.target(), str(tmp_path / "ws"), gpus="auto", command=("/no/such=engine",)))
     assert "is not there" in found["GPU 7"].text
+    assert [line.gpu for line in lines if line.gpu] == ["GPU-aaaa"]
     assert "code 3" in more["GPUs"].text
     assert "no such program" in more["engine"].text
 

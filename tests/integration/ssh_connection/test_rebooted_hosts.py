@@ -29,7 +29,7 @@ STRANGERS = f"""for number; do
     until sleep 90 & [ $! = "$number" ]; do kill $!; echo $((number - 1)) >{LAST_NUMBER}; done
 done
 wait"""
-"""Processes of these numbers: whatever else begins on the machine meanwhile may take the next one, so until it is so."""
+"""Processes of these numbers; whatever else begins on the machine meanwhile may take the next one, so repeated."""
 
 
 @pytest.fixture

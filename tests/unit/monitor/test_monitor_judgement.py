@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.monitor.alarms import AlarmBook, Cleared, Condition, Raised
+from actors.monitor.alarms import RETOLD_WITHIN_S, AlarmBook, Cleared, Condition, Raised
 from actors.monitor.disks import GB, Disk, disk_conditions, disk_state
 from actors.monitor.fleet import GRACE_S, Fleet
 from actors.monitor.machine import machine_conditions, read_machine
@@ -83,15 +83,38 @@ def test_alarms_of_others_are_theirs_to_clear() -> None:
 
 def test_alarms_of_an_earlier_run_end_when_nothing_is_wrong_any_more() -> None:
     book = AlarmBook()
-    book.adopt([Alarm("disk:state", AT, "old"), Alarm("case:x", AT, "incomplete"), Alarm("host:a", AT, "away")])
+    book.adopt([Alarm("disk:state", AT, "old"), Alarm("case:x", AT, "incomplete"), Alarm("host:a", AT, "away")], 0.0)
     changes = book.look({"host:a": Condition("away", "gone", 20.0)}, 0.0, AT + timedelta(1))
     assert changes == (Cleared(Alarm("disk:state", AT, "old")),) or changes == (
         Cleared(Alarm("disk:state", AT, "old")),
         Raised(Alarm("host:a", AT, "away")),
     )
     assert [alarm.id for alarm in book.standing] == ["case:x", "host:a"]
-    book.adopt([Alarm("case:x", AT, "older")])
+    book.adopt([Alarm("case:x", AT, "older")], 0.0)
     assert book.standing[0].text == "incomplete"
+
+
+def test_what_nobody_raises_again_after_a_start_is_over() -> None:
+    """Who raised these knows nothing of the run before: mended while the daemon was down, they would stand for ever."""
+    book = AlarmBook()
+    ids = ("scan-root:/a", "no-gpu:c/1", "gpu-twice:GPU-a", "case-failed:c")
+    book.adopt([Alarm(id_, AT, "old") for id_ in ids], 5.0)
+    assert book.raise_("scan-root:/a", "old", AT) == (), "it stands, with the same text"
+    assert book.look({}, 5.0 + RETOLD_WITHIN_S - 1, AT) == ()
+    changes = book.look({}, 5.0 + RETOLD_WITHIN_S, AT)
+    assert {change.alarm.id for change in changes} == {"no-gpu:c/1", "gpu-twice:GPU-a"}
+    assert all(isinstance(change, Cleared) for change in changes)
+    assert [alarm.id for alarm in book.standing] == ["case-failed:c", "scan-root:/a"]
+    assert book.look({}, 9 * RETOLD_WITHIN_S, AT) == ()
+
+
+def test_what_is_cleared_before_it_is_known_what_stood_is_over() -> None:
+    book = AlarmBook()
+    assert book.clear("send:archive") == ()
+    assert book.clear("send:pacs") == ()
+    book.raise_("send:pacs", "in vain again", AT)
+    book.adopt([Alarm("send:archive", AT, "in vain"), Alarm("send:pacs", AT, "in vain")], 0.0)
+    assert [(alarm.id, alarm.text) for alarm in book.standing] == [("send:pacs", "in vain again")]
 
 
 @given(st.lists(st.sets(st.sampled_from(["disk:a", "gpu:b", "machine:hot"])), max_size=20))
