@@ -27,11 +27,19 @@ settings.register_profile("ci", parent=settings.get_profile("dev"), derandomize=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests on the shared cluster run in one process: one cluster for all of them."""
     for item in items:
         if "slurm_cluster" in getattr(item, "fixturenames", ()) or "slurm" in getattr(item, "name", "").split("[")[-1]:
             item.add_marker(pytest.mark.xdist_group("slurm"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A release of pytest or pytest-xdist that ignores groups does so in silence: each worker made its own daemon."""
+    grouped = [item for item in session.items if item.get_closest_marker("xdist_group")]
+    if getattr(session.config.option, "loadgroup", False) and not all("@" in item.nodeid for item in grouped):
+        raise pytest.UsageError("this pytest-xdist does not group tests under this pytest: see pyproject.toml")
 
 
 def pytest_configure(config: pytest.Config) -> None:

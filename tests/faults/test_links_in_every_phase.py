@@ -19,6 +19,8 @@ from messages.states import BeamState, CaseState
 from tests.kit.daemon import engine_processes
 from tests.kit.linked_site import OUTPUT_BYTES, LinkedSite, linked_site
 
+pytestmark = pytest.mark.xdist_group("linked site")  # one fixture for all of them
+
 ONE_LOGIN = 60_000
 """Bytes of a connection up to its first command and of the functions that it is told, generously."""
 CHATTER = 500_000

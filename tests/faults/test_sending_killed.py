@@ -18,6 +18,8 @@ from tests.integration.reporter.published_cases import PublishedCase, in_ct, pub
 from tests.kit.dicom_nodes import Archive, archive, node
 from tests.kit.sending_site import launch, prepare, rows
 
+pytestmark = pytest.mark.xdist_group("sending killed")  # one fixture for all of them
+
 ALWAYS = ("send.store:after", "send.commit:after", "send.rename:before", "send.rename:after")
 """Struck in every run of the suite; the rest with ``bin/test -m campaign`` and this file."""
 

@@ -14,6 +14,8 @@ from actors.demo.recipe import CaseRecipe
 from actors.reporter.dose_grid import read_dose
 from actors.reporter.dvh import _dvhcalc
 
+pytestmark = pytest.mark.xdist_group("independent readers")  # one fixture for all of them
+
 
 @pytest.fixture(scope="module")
 def case(tmp_path_factory: pytest.TempPathFactory) -> PublishedCase:

@@ -19,6 +19,8 @@ from actors.reporter.findings import Findings, findings_of
 from actors.reporter.published import read_published
 from actors.settings import ReportSettings
 
+pytestmark = pytest.mark.xdist_group("plain report")  # one fixture for all of them
+
 RULES = ReportSettings(gamma_points=2000)
 PLANNED = CaseRecipe(
     beams=1, layers=4, spots=30, energy_step_mev=4.0, planning_dose=True, mu_noise=0.0, position_noise_mm=0.01

@@ -27,6 +27,8 @@ from actors.results import verify_published
 from actors.settings import ReportSettings
 from actors.supervision import TaskScope
 
+pytestmark = pytest.mark.xdist_group("report process")  # one fixture for all of them
+
 RULES = ReportSettings(gamma_points=2000)
 SMALL = CaseRecipe(beams=2, layers=2, spots=12, planning_dose=True, beam_names=("<b>한글 & more", "2"))
 

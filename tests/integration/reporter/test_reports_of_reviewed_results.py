@@ -23,6 +23,8 @@ from actors.settings import ReportSettings
 from messages.ledger import FractionRow, ReviewRow, VersionRow
 from messages.states import CaseState, ReviewState
 
+pytestmark = pytest.mark.xdist_group("reviewed reports")  # one fixture for all of them
+
 RULES = ReportSettings(gamma_points=2000)
 SMALL = CaseRecipe(seed=5, beams=1, layers=2, spots=8, ct=True, planning_dose=True)
 NOW = datetime(2026, 3, 3, 9, tzinfo=UTC)

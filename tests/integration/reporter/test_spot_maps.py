@@ -19,6 +19,8 @@ from actors.reporter.spot_maps import COLUMNS, ROWS, draw_beam_map, draw_layer_m
 from actors.reporter.spot_table import BeamSpots, SpotTables, spot_tables
 from actors.settings import ReportSettings
 
+pytestmark = pytest.mark.xdist_group("spot maps")  # one fixture for all of them
+
 SMALL = CaseRecipe(beams=1, layers=3, spots=14)
 RULES = ReportSettings()
 
