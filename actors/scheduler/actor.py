@@ -13,6 +13,8 @@ from messages.operators import AlarmCleared, AlarmRaised, DiskState
 from messages.scheduling import BeamRefused, QueueBeam, RunBeam, WithdrawBeam, WorkerReport
 
 TICK_S = 1.0
+TELL_AGAIN = 60
+"""Of so many ticks one tells every alarm that stands again: a monitor that was restarted may have lost it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Scheduler(Actor):
         self._monitor = monitor
         self._book = Book()
         self._met: set[str] = set()
+        self._ticks = 0
 
     def started(self) -> None:
         self.after(TICK_S, _Tick())
@@ -51,13 +54,18 @@ class Scheduler(Actor):
             case Exited():
                 self._book.exited(message.id, now)
             case _Tick():
-                self._do((*self._book.twins(), *self._book.explain(now), *self._book.call_back(now)))
-                self.after(TICK_S, _Tick())
+                self._tick(now)
             case Up():
                 pass
             case _:
                 self.log.warning(f"the scheduler does not know {type(message).__name__}")
         self._do(self._book.dispatch(now))
+
+    def _tick(self, now: float) -> None:
+        self._ticks += 1
+        self._do((*self._book.explain(now), *self._book.call_back(now)))
+        self._do(self._book.alarms(again=self._ticks % TELL_AGAIN == 0))
+        self.after(TICK_S, _Tick())
 
     def _meet(self, report: WorkerReport) -> None:
         if report.address.id not in self._met:

@@ -79,8 +79,8 @@ class Book:
     _workers: dict[str, _Worker] = field(default_factory=dict)
     _cooling: dict[tuple[str, str], float] = field(default_factory=dict)
     _twins: Twins = field(default_factory=Twins)
-    _twin_alarms: dict[str, str] = field(default_factory=dict)
-    """UUID → text, as told."""
+    _alarms: dict[str, Alarmed] = field(default_factory=dict)
+    """Those that stand, as told, by id."""
     _due: bool = True
     """Something happened since the last dealing that could give a waiting beam a place."""
 
@@ -116,8 +116,7 @@ class Book:
             self._given.put(key, replace(self._given[key], request=None, reply_to=None))
         if dropped is None and given:
             return ()
-        cleared = (Alarmed(_alarm(case, beam)),) if dropped and dropped.alarmed else ()
-        return (*cleared, Tell(reply_to, BeamWithdrawn(case, beam)))
+        return (Tell(reply_to, BeamWithdrawn(case, beam)),)
 
     def report(self, report: WorkerReport, now: float) -> None:
         """The truth about one GPU's lease: settles what was given to it."""
@@ -231,8 +230,6 @@ class Book:
         self._given.put(key, Given(worker, known.report.epoch, entry.request, entry.reply_to))
         known.slot = replace(known.slot, room=Room.NONE)
         self._look_at_twins(worker)
-        if entry.alarmed:
-            yield Alarmed(_alarm(case, int(beam)))
         yield Tell(known.report.address, RunBeam(entry.request, entry.reply_to))
 
     def call_back(self, now: float) -> tuple[Effect, ...]:
@@ -278,15 +275,18 @@ class Book:
     def _owner(self, worker: str) -> str:
         return self._twins.owner(worker, self._weight)
 
-    def twins(self) -> tuple[Effect, ...]:
-        """Alarms for GPUs that two hosts of the settings offer, as far as they changed."""
-        told = self._twin_alarms
-        self._twin_alarms = {uuid: self._offered_twice(uuid, workers) for uuid, workers in self._twins.pairs()}
-        changed = {uuid: self._twin_alarms.get(uuid, "") for uuid in {**told, **self._twin_alarms}}
-        return tuple(Alarmed(f"gpu-twice:{uuid}", text) for uuid, text in changed.items() if text != told.get(uuid, ""))
+    def alarms(self, *, again: bool = False) -> tuple[Effect, ...]:
+        """Beams that no GPU could ever take, and GPUs that two hosts of the settings offer, as far as that changed;
+        with ``again`` all that stands, for whoever forgot it."""
+        told = self._alarms
+        twice = (Alarmed(f"gpu-twice:{uuid}", self._offered_twice(uuid, both)) for uuid, both in self._twins.pairs())
+        hopeless = (Alarmed(_alarm(entry.request), entry.alarm) for entry in self._waiting if entry.alarm)
+        self._alarms = {alarm.id: alarm for alarm in (*twice, *hopeless)}
+        raised = (alarm for id_, alarm in self._alarms.items() if again or told.get(id_) != alarm)
+        return (*(Alarmed(id_) for id_ in told if id_ not in self._alarms), *raised)
 
     def _offered_twice(self, uuid: str, workers: tuple[str, ...]) -> str:
-        labels = " and ".join(self._label(worker) for worker in workers)
+        labels = " and ".join(sorted(self._label(worker) for worker in workers))
         remedy = "Beams get it once; leave it out of the gpus of one of the hosts, or that host out"
         return f"{labels} are one GPU ({uuid}): the settings offer it twice. {remedy}."
 
@@ -295,7 +295,7 @@ class Book:
         return f"{report.host}/{report.index}"
 
     def explain(self, now: float) -> tuple[Effect, ...]:
-        """The sentences that changed since they were last told, and alarms for beams that no GPU could ever take."""
+        """The sentences that changed since they were last told; notes which beams no GPU could ever take."""
         if not len(self._waiting):
             return ()
         slots = [worker.seen(now) for worker in self._workers.values()]
@@ -314,17 +314,11 @@ class Book:
             if text != entry.told:
                 entry.told = text
                 effects.append(Tell(entry.reply_to, WaitReason(request.case, request.beam, text)))
-            effects += self._alarm_hopeless(entry, hopeless, now)
+            if not hopeless:
+                entry.alarm = ""
+            elif not entry.alarm and now - entry.since >= HOPELESS_S:
+                entry.alarm = f"{request.case}: {text}; no GPU in service could take it"
         return tuple(effects)
-
-    @staticmethod
-    def _alarm_hopeless(entry: Waiting, hopeless: bool, now: float) -> tuple[Effect, ...]:
-        request = entry.request
-        if hopeless == entry.alarmed or (hopeless and now - entry.since < HOPELESS_S):
-            return ()
-        entry.alarmed = hopeless
-        text = f"{request.case}: {entry.told}; no GPU in service could take it" if hopeless else ""
-        return (Alarmed(_alarm(request.case, request.beam), text),)
 
     def _place(self, worker: _Worker, now: float) -> Place:
         report = worker.report
@@ -344,5 +338,5 @@ def _open(slot: Slot) -> Slot:
     return replace(slot, progress=0.0, wait_s=0.0, left_s=None)
 
 
-def _alarm(case: str, beam: int) -> str:
-    return f"no-gpu:{case}/{beam}"
+def _alarm(request: BeamRequest) -> str:
+    return f"no-gpu:{request.case}/{request.beam}"

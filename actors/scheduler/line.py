@@ -21,7 +21,8 @@ class Waiting:
     reply_to: Mailbox
     since: float
     told: str = ""
-    alarmed: bool = False
+    alarm: str = ""
+    """What is told while no GPU in service could ever take it."""
 
 
 @dataclass(slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from actors.scheduler import Scheduler
-from actors.scheduler.actor import TICK_S
+from actors.scheduler.actor import TELL_AGAIN, TICK_S
 from messages.ledger import NoteEvent, Write
 from messages.operators import AlarmCleared, AlarmRaised, DiskState
 from messages.scheduling import BeamRefused, BeamWithdrawn, QueueBeam, RunBeam, WaitReason, WithdrawBeam
@@ -99,5 +99,10 @@ def test_a_hopeless_beam_raises_an_alarm_that_clears_when_it_is_given(monkeypatc
     entry.since -= 1000
     bench.tick()
     assert bench.monitor.expect(AlarmRaised, 0.0).id == "no-gpu:a/1"
+    for _ in range(TELL_AGAIN):
+        bench.tick()
+    again = bench.monitor.all(AlarmRaised)
+    assert again == [again[0]] * 2, "for a monitor that was restarted and may have lost it"
     bench.tell(report(1, address=Probe("hosts/gpu1/gpu-1"), free_mb=48000))
+    bench.tick()
     assert bench.monitor.expect(AlarmCleared, 0.0).id == "no-gpu:a/1"

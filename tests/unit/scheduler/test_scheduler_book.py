@@ -225,28 +225,67 @@ def test_more_gpus_than_one_sentence_holds_are_counted_and_a_failed_one_is_named
     assert sentence.endswith("and 3 more GPUs")
 
 
+OVER = Alarmed("no-gpu:a/1")
+
+
+def alarms(book: Book, now: float) -> tuple[Effect, ...]:
+    """As at a tick: what changed of them."""
+    book.explain(now)
+    return book.alarms()
+
+
 def test_a_beam_that_no_gpu_could_ever_take_is_alarmed_and_the_alarm_clears() -> None:
     book = Book()
     book.queue(QueueBeam(request("a", 1, memory=40000), CASE), 0.0)
     book.report(report(0, free_mb=24000), 0.0)
-    assert not [one for one in book.explain(1.0) if isinstance(one, Alarmed)]
+    assert alarms(book, 1.0) == ()
     book.report(report(0, free_mb=24000), HOPELESS_S)
-    (alarm,) = [one for one in book.explain(HOPELESS_S) if isinstance(one, Alarmed)]
+    (alarm,) = alarms(book, HOPELESS_S)
+    assert isinstance(alarm, Alarmed)
     assert alarm.id == "no-gpu:a/1"
     assert "40000 MB" in alarm.text
+    assert alarms(book, HOPELESS_S) == ()
+    assert book.alarms(again=True) == (alarm,), "for whoever forgot it"
     book.report(report(1, free_mb=48000), HOPELESS_S + 1)
-    assert Alarmed("no-gpu:a/1") in book.dispatch(HOPELESS_S + 1)
+    assert given(book.dispatch(HOPELESS_S + 1)) == [("gpu-1", "a/1/1")]
+    assert alarms(book, HOPELESS_S + 1) == (OVER,)
+    assert book.alarms(again=True) == ()
 
 
 def test_an_alarm_clears_when_the_beam_is_withdrawn_or_a_gpu_comes_back() -> None:
     book = Book()
     book.queue(QueueBeam(request("a", 1), CASE), 0.0)
-    book.explain(HOPELESS_S)
+    alarms(book, HOPELESS_S)
     book.report(busy(0, "x/1/1", accepts=False), HOPELESS_S)
-    assert Alarmed("no-gpu:a/1") in book.explain(HOPELESS_S + 1)
+    assert alarms(book, HOPELESS_S + 1) == (OVER,)
     book.report(report(0, state=GpuState.UNKNOWN, accepts=False), HOPELESS_S + 1)
-    book.explain(2 * HOPELESS_S + 2)
-    assert Alarmed("no-gpu:a/1") in book.withdraw("a", 1, CASE)
+    assert len(alarms(book, 2 * HOPELESS_S + 2)) == 1
+    book.withdraw("a", 1, CASE)
+    assert alarms(book, 2 * HOPELESS_S + 2) == (OVER,)
+
+
+def hopeless() -> Book:
+    """Its beam has waited for long for a GPU that is large enough."""
+    book = Book()
+    book.queue(QueueBeam(request("a", 1, memory=40000), CASE), 0.0)
+    book.report(report(0, free_mb=24000), HOPELESS_S)
+    assert len(alarms(book, HOPELESS_S)) == 1
+    return book
+
+
+def test_the_alarm_clears_when_the_beam_asks_for_less_and_is_given_at_once() -> None:
+    """The engine profile was mended: the case says anew what the beam needs."""
+    book = hopeless()
+    book.queue(QueueBeam(request("a", 1, memory=20000), CASE), HOPELESS_S)
+    assert len(given(book.dispatch(HOPELESS_S))) == 1
+    assert alarms(book, HOPELESS_S + 1) == (OVER,)
+
+
+def test_the_alarm_clears_when_a_worker_turns_out_to_have_the_beam() -> None:
+    """It was given before its host went away, and was not acknowledged."""
+    book = hopeless()
+    book.report(busy(1, "a/1/1"), HOPELESS_S + 1)
+    assert alarms(book, HOPELESS_S + 1) == (OVER,)
 
 
 def returns(effects: tuple[Effect, ...]) -> list[str]:
