@@ -20,7 +20,7 @@ from messages.address import Mailbox
 from messages.alarming import case_failed
 from messages.cases import CaseAdmitted
 from messages.faults import Fault
-from messages.ledger import REFUSED_FOR_GOOD, CaseRow, MoveCase, RaiseAlarm, SightCase
+from messages.ledger import REFUSED_FOR_GOOD, CaseRow, ClearAlarm, MoveCase, RaiseAlarm, SightCase
 from messages.operators import AlarmCleared, AlarmRaised
 from messages.states import CaseState
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 GONE = "its files are gone; it goes on when they come back"
 SETTLES_S = 1.0
 """A folder in which no delivery can be read yet is sighted after this: often it only is on its way."""
+_ENDS_AS = {Act.FAIL: CaseState.FAILED, Act.GIVE_UP: CaseState.INCOMPLETE}
+"""States with an alarm, by what leads to them."""
 _RETRY_S = 5.0
 _UNTIL_READ_S = 60.0
 
@@ -121,7 +123,8 @@ class Cases:
             self._barred.pop(row.case, None)
             before = self.register.entry(row.case)
             self.register.learn_row(row)
-            if before is not None and row.state is not before.state:
+            # that a failed one is seen to, whoever saw to it has told; it may have failed again by now
+            if before is not None and before.state is CaseState.INCOMPLETE and row.state is not before.state:
                 self._alarm_over(before)
 
     def answered(self, request_id: str) -> Pending | None:
@@ -147,7 +150,8 @@ class Cases:
                 self._lose(entry)
 
     def overdue(self, folders: Mapping[str, Folder]) -> None:
-        """Give up cases whose folder is gone for too long."""
+        """Give up cases whose folder is gone for too long; what was given up before still is, and is said again."""
+        self.raise_known_alarms()
         clock = self._clock()
         for entry in self.register.waiting():
             late = (clock.utc - entry.seen).total_seconds() >= self._rules.give_up_h * 3600
@@ -208,7 +212,10 @@ class Cases:
         records = records_of(case, decision, entry)
         if not records:
             return
-        if decision.act is Act.FAIL:  # in one write: a crash after it keeps the alarm from nobody
+        # alarms in the same write: a crash after it keeps none from anybody, and leaves none behind
+        if entry is not None and entry.state is not _ENDS_AS.get(decision.act):
+            records = (*records, *_alarm_ends(entry))
+        if decision.act is Act.FAIL:
             alarm = RaiseAlarm(_alarm(case.case, failed=True), _why_failed(case.case, decision.sentence))
             records = (*records, alarm)
         then = self._admitted if decision.act is Act.ADMIT else self._told
@@ -230,29 +237,26 @@ class Cases:
             case.case, case.identity, case.path, decision.sentence, case.plan_uid, case.study_uid, case.keys
         )
         self.register.sighted(sight, self._clock().utc)
-        log = self._log.bind(case=case.case)
+        if entry is not None and entry.state is not _ENDS_AS.get(decision.act):
+            self._alarm_over(entry)
         match decision.act:
             case Act.FAIL:
                 self.register.moved(case.case, CaseState.FAILED, decision.sentence)  # the ledger's line tells it
-                if entry is None or entry.state is not CaseState.FAILED:
-                    self._alarm_over(entry)
                 text = _why_failed(case.case, decision.sentence)
                 self._monitor.tell(AlarmRaised(_alarm(case.case, failed=True), text))
             case Act.GIVE_UP:
                 self._given_up(case.case, decision.sentence)
             case _:
-                log.info("waits: {}", decision.sentence)
-                self._alarm_over(entry)
+                self._log.bind(case=case.case).info("waits: {}", decision.sentence)
 
     def _given_up(self, case: str, sentence: str) -> None:
         self.register.moved(case, CaseState.INCOMPLETE, sentence)
         self._log.bind(case=case).warning("incomplete: {}", sentence)
-        remedy = "Send what is missing; it starts by itself then."
-        self._monitor.tell(AlarmRaised(_alarm(case), f"Case {case} is incomplete: {sentence}. {remedy}"))
+        self._monitor.tell(AlarmRaised(_alarm(case), _why_incomplete(case, sentence)))
 
     def _alarm_over(self, entry: Entry | None) -> None:
-        if entry is not None and entry.state in (CaseState.INCOMPLETE, CaseState.FAILED):
-            self._monitor.tell(AlarmCleared(_alarm(entry.case, failed=entry.state is CaseState.FAILED)))
+        for ends in _alarm_ends(entry) if entry is not None else ():
+            self._monitor.tell(AlarmCleared(ends.alarm))
 
     def _move(self, entry: Entry, to: CaseState, reason: str) -> None:
         def then() -> None:
@@ -263,13 +267,14 @@ class Cases:
                 self._alarm_over(entry)
                 self._log.bind(case=entry.case).info("{}: {}", to, reason)
 
-        self._outbox.send(Pending(entry.case, entry.path, then), (MoveCase(entry.case, to, reason),))
+        move = MoveCase(entry.case, to, reason)
+        self._outbox.send(Pending(entry.case, entry.path, then), (move, *_alarm_ends(entry)))
 
     def raise_known_alarms(self) -> None:
-        """After a start: what was given up before still is."""
+        """What was given up before still is; this scanner, or the monitor, may have been restarted since."""
         for entry in self.register.waiting():
-            if entry.state is CaseState.INCOMPLETE:
-                self._monitor.tell(AlarmRaised(_alarm(entry.case), f"Case {entry.case} is incomplete: {entry.reason}."))
+            if entry.state is CaseState.INCOMPLETE and not self._outbox.busy(entry.case):
+                self._monitor.tell(AlarmRaised(_alarm(entry.case), _why_incomplete(entry.case, entry.reason)))
 
     def nothing_new(self, look: Look) -> bool:
         """Whether a folder that is not open holds nothing but deliveries that are settled."""
@@ -284,6 +289,17 @@ class Cases:
 
 def _alarm(case: str, *, failed: bool = False) -> str:
     return case_failed(case) if failed else f"incomplete:{case}"
+
+
+def _alarm_ends(entry: Entry) -> tuple[ClearAlarm, ...]:
+    """The end of the alarm that stands for a case in this state."""
+    if entry.state not in (CaseState.INCOMPLETE, CaseState.FAILED):
+        return ()
+    return (ClearAlarm(_alarm(entry.case, failed=entry.state is CaseState.FAILED)),)
+
+
+def _why_incomplete(case: str, sentence: str) -> str:
+    return f"Case {case} is incomplete: {sentence}. Send what is missing; it starts by itself then."
 
 
 def _why_failed(case: str, sentence: str) -> str:

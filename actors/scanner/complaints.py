@@ -30,19 +30,21 @@ class Complaints:
 
 
 class MissingRoots:
-    """Which roots were missing at the last round; a share that is not mounted is told once, and its return too."""
+    """Which roots were missing at the last round; a share that is not mounted is logged once, and its return too."""
 
     def __init__(self, monitor: Mailbox, log: Logger) -> None:
         self._monitor, self._log = monitor, log
         self._missing: frozenset[str] = frozenset()
 
     def tell(self, missing: Iterable[str]) -> None:
-        """A round over all roots has ended. Log and alarm what changed since the one before."""
+        """A round over all roots has ended. Log what changed since the one before; what is missing stays an alarm for
+        as long as it is told."""
         self._monitor.tell(RootsScanned())
         now = frozenset(shown(root) for root in missing)
-        for root in sorted(now - self._missing):
+        for root in sorted(now):
             text = f"The watch root {root} is not there. Mount the share, or mend scan.roots."
-            self._log.error("{}", text)
+            if root not in self._missing:
+                self._log.error("{}", text)
             self._monitor.tell(AlarmRaised(f"scan-root:{root}", text))
         for root in sorted(self._missing - now):
             self._log.info("the watch root {} is there again", root)

