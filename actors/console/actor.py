@@ -20,7 +20,7 @@ from actors.console.door import Door
 from actors.console.hub import Hub
 from actors.console.looking import PERIOD_S, REST_S, UNWATCHED_S, Health, Look
 from actors.console.pictures import WORK, Pictures
-from actors.console.serving import ListenFailed, Listens, open_access, serve, serve_tcp
+from actors.console.serving import AGAIN_S, ListenFailed, Listens, open_access, serve, serve_tcp
 from actors.console.sockets import open_socket
 from actors.crash_points import effect
 from actors.errors import MqiError
@@ -126,6 +126,8 @@ class Console(Actor):
                 self._failed(request_id, MqiError(fault))
             case Listens() | ListenFailed():
                 self._told_of_page(message)
+            case _OpenPage():
+                self._open_page(self._door())
             case TaskFailed():
                 raise message.error
             case _:
@@ -149,6 +151,7 @@ class Console(Actor):
             access = open_access(self._settings, secrets.token_bytes(32))
         except MqiError as error:  # the control socket stays: the page alone is missing
             self._told_of_page(ListenFailed(str(error.fault)))
+            self.after(AGAIN_S, _OpenPage())
             return
         if not settings.loopback:
             self.log.warning(
@@ -294,6 +297,10 @@ class Console(Actor):
                 for row in system.snapshot()
             ],
         }
+
+
+class _OpenPage:
+    """To myself: the page could not be served, as its token could not be had; try again."""
 
 
 class _AskHealth:

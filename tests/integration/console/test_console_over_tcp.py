@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from actors.console import actor as console_actor
 from actors.console import guard, server, serving
 from actors.console.client import Client
 from messages.compute import Compute, Computed, ComputeFailed
@@ -135,6 +136,22 @@ def test_an_unusable_token_keeps_the_page_away_and_the_control_socket_there(tmp_
         assert Client(page.around.path).stop() == {"stopping": True}
         with pytest.raises(ConnectionRefusedError):
             page.connect()
+        assert actor.restarts == 0
+
+
+def test_a_token_that_is_put_right_opens_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console_actor, "AGAIN_S", 0.02)
+    file = tmp_path / "token"
+    page = Page(tmp_path, f'token_file = "{file}"')
+    with page.around.console() as actor:
+        alarm = page.around.monitor.expect(AlarmRaised)
+        assert page.around.monitor.expect(AlarmRaised) == alarm, "it is tried again, as it says"
+        aside = tmp_path / "aside"
+        aside.write_text(TOKEN)
+        aside.chmod(0o600)
+        aside.rename(file)
+        assert page.around.monitor.expect(AlarmCleared).id == alarm.id
+        assert page.ask("GET", "/api/status", authorization=f"Bearer {TOKEN}")[0] == 200
         assert actor.restarts == 0
 
 
