@@ -158,7 +158,10 @@ class Notifier(Actor):
         if report.open is not None and report.open.push == self._settled[0]:
             self._write(SettlePush(*self._settled))  # the ledger could not take it: told is told
         elif report.open is not None:
-            pause = LOOK_S if self._clogged() else again_s(report.open.tries, report.open.at, now)
+            clogged = self._clogged()
+            if clogged:
+                self._complain(report.open.tries)
+            pause = LOOK_S if clogged else again_s(report.open.tries, report.open.at, now)
             self._look_in(pause) if pause > 0 else self._write(TryPush(report.open.push))
         else:
             self._plan_next(report, now)
@@ -235,8 +238,12 @@ class Notifier(Actor):
         if why != self._complaint:
             self._complaint = why
             self.log.warning("alarms could not be told (push {}, try {}): {}; it is tried again", push, attempt, why)
-        if attempt >= COMPLAIN_AFTER:
-            way = "command" if self._way.command else "webhook"
+        self._complain(attempt)
+        self._ask()
+
+    def _complain(self, tries: int) -> None:
+        """Each time anew: an alarm that nobody raises again is over."""
+        if tries >= COMPLAIN_AFTER:
+            way, why = "command" if self._way.command else "webhook", self._complaint
             text = f"Alarms do not reach anybody outside: {why}. Look at `{way}` in [alarms]; it is tried again."
             self._monitor.tell(AlarmRaised(OWN_ALARM, text))
-        self._ask()
