@@ -14,12 +14,13 @@ from actors.sender.decision import alarm_text, node_rests_s, settled
 from actors.sender.order import NotSent, SendResult, Sent, Why
 from actors.sender.process import run_process
 from actors.settings import SendNode
-from actors.supervision import Actor, Context, TaskFailed, TaskScope
+from actors.supervision import Actor, Context, Exited, TaskFailed, TaskScope, Up
 from messages.address import Mailbox
 from messages.alarming import node_unreached
 from messages.ledger import (
     BeginSending,
     CaseRow,
+    ClearAlarm,
     GetNextSending,
     GetNodes,
     NextSending,
@@ -115,6 +116,7 @@ class Sender(Actor):
         self._numbers = count(1)
 
     def started(self) -> None:
+        self.watch(self._monitor)
         self._ask(self._first)
 
     def receive(self, message: object) -> None:
@@ -130,6 +132,11 @@ class Sender(Actor):
             case TaskFailed():
                 outcome = NotSent(f"Its process cannot be started: {message.error}", Why.OURS)
                 self._tried(self._lanes[message.name], outcome)
+            case Up():  # a monitor that was restarted may have lost what it was told
+                for lane in self._lanes.values():
+                    lane.alarm = None
+            case Exited():
+                pass
             case _:
                 self.log.warning("the sender does not know {}", type(message).__name__)
 
@@ -153,8 +160,8 @@ class Sender(Actor):
         asking.wait += 1
         self.after(seconds, _Look(asking.name, asking.wait))
 
-    def _write(self, asking: _Asking, record: Record) -> None:
-        self._ledger.tell(Write(self._request(asking), self.address, self.address.id, self.epoch, (record,)))
+    def _write(self, asking: _Asking, *records: Record) -> None:
+        self._ledger.tell(Write(self._request(asking), self.address, self.address.id, self.epoch, records))
 
     def _answered(self, message: NodesReport | NextSending | Written | WriteRefused) -> None:
         everybody = (self._first, *self._lanes.values())
@@ -179,11 +186,13 @@ class Sender(Actor):
     # -- the nodes
 
     def _set_nodes(self, before: tuple[str, ...]) -> None:
-        """Alarms of nodes that are configured no more are over."""
-        for gone in sorted(set(before) - self._lanes.keys()):
-            self._monitor.tell(AlarmCleared(node_unreached(gone)))
+        """Alarms of nodes that are configured no more are over: in one write with their going, which is seen once."""
+        over = [node_unreached(gone) for gone in sorted(set(before) - self._lanes.keys())]
+        for alarm in over:
+            self._monitor.tell(AlarmCleared(alarm))
         if self._nodes or before:
-            self._write(self._first, SetNodes(tuple((node.name, node.when) for node in self._nodes)))
+            nodes = SetNodes(tuple((node.name, node.when) for node in self._nodes))
+            self._write(self._first, nodes, *map(ClearAlarm, over))
         else:
             self._begin_lanes()
 

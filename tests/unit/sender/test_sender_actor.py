@@ -18,6 +18,7 @@ from messages.faults import Blame, Fault
 from messages.ledger import (
     BeginSending,
     CaseRow,
+    ClearAlarm,
     GetNextSending,
     GetNodes,
     NextSending,
@@ -86,6 +87,7 @@ class Bench:
             clock=lambda: NOW,
         )
         self.sender.started()
+        self.turned(0.0)
         assert isinstance(self.told(), GetNodes)
         self.answer(NodesReport, before)
 
@@ -269,7 +271,9 @@ def test_each_node_has_a_lane_of_its_own() -> None:
 def test_without_nodes_nothing_is_asked_again_and_those_that_went_are_forgotten() -> None:
     assert len(Bench().ledger.received) == 1
     bench = Bench(before=("tape",))
-    assert bench.record() == SetNodes(())
+    going = bench.told()
+    assert isinstance(going, Write)
+    assert going.records == (SetNodes(()), ClearAlarm("send:tape")), "a crash between the two would leave it for ever"
     assert list(bench.monitor.received) == [AlarmCleared("send:tape")]
     bench.answer(Written)
     assert len(bench.ledger.received) == 2
@@ -288,6 +292,18 @@ def test_what_is_late_is_an_alarm_until_it_is_not() -> None:
     assert raised.id == "send:pacs"
     assert "c was tried 9 times" in raised.text and "it is away. Mend that" in raised.text
     assert cleared == AlarmCleared("send:pacs")
+
+
+def test_a_monitor_that_was_restarted_is_told_again() -> None:
+    bench = looking()
+    late = row(tries=9, reason="it is away.", since=NOW - timedelta(hours=2))
+    bench.answer(NextSending, None, None, late=late)
+    bench.turned(LOOK_S)
+    bench.monitor.go_down(RuntimeError())
+    bench.monitor.come_up()
+    bench.turned(0.0)
+    bench.answer(NextSending, None, None, late=late)
+    assert len(bench.monitor.all(AlarmRaised)) == 2
 
 
 def test_what_is_not_late_yet_is_no_alarm() -> None:
