@@ -44,6 +44,9 @@ _BOOT_BITS = 32
 """An epoch is the boot counter and a counter of so many bits below it."""
 SENSORS_EVERY = 6
 """Of so many looks at the machine one also asks the temperature sensors."""
+UNHEARD_S = 60.0
+"""So long an alarm of an earlier run waits for the first word of what it is about: that a host is away takes time."""
+LEDGER_ALARM = "ledger-write"
 SILENT_S = 30.0
 """A disk that did not answer for so long cannot be judged."""
 
@@ -122,7 +125,7 @@ class Monitor(Actor):
         self._machine = MachineHealth()
         self._fleet = Fleet()
         self._unrest = Unrest()
-        self._scanned_at = self._now
+        self._scanned_at = self._began_at = self._now
         self._book = AlarmBook()
         self._adopted = False
         self._outbox = Outbox()
@@ -175,7 +178,7 @@ class Monitor(Actor):
         self._tell_room()
         self._instruments.tick(self._now, time.time(), self.context.system.snapshot())
         if self._adopted:
-            self._do(self._book.look(self._conditions(), self._now, _time_of_day()))
+            self._do(self._book.look(self._conditions(), self._now, _time_of_day(), self._unheard))
         self._send()
 
     def _conditions(self) -> dict[str, Condition]:
@@ -193,6 +196,19 @@ class Monitor(Actor):
             **self._unrest.conditions(system.snapshot(), system.dead_letters.total, self._now),
         }
 
+    def _unheard(self, alarm: str) -> bool:
+        """Of an alarm of an earlier run: what it is about is still there, and nothing was heard of it yet."""
+        if self._now - self._began_at > UNHEARD_S:
+            return False
+        kind, _, subject = alarm.partition(":")
+        if kind == "disk":
+            disk = self._disks.get(subject)
+            return disk is not None and disk.free_gb is None and not disk.fault
+        if kind == "machine":
+            return self._machine == MachineHealth()
+        there = {control.id.split("/")[-2] for control in self._hosts}
+        return subject.partition("/")[0] in there and self._fleet.unheard(kind, subject)
+
     def _seen(self, message: _DiskSeen | _MachineSeen | _Stood) -> None:
         match message:
             case _DiskSeen(label, free_bytes, fault):
@@ -202,7 +218,7 @@ class Monitor(Actor):
                 warmth = self._machine.temperature_c if health.temperature_c is None else health.temperature_c
                 self._machine = replace(health, temperature_c=warmth)
             case _Stood(alarms):
-                self._book.adopt(alarms, self._now)
+                self._book.adopt(alarms)
                 self._adopted = True
 
     def _told(self, message: HostObserved | GpusObserved | WorkerReport) -> None:
@@ -320,6 +336,8 @@ class Monitor(Actor):
             self._send()
         else:
             self._outbox.refused(message.request_id)
+            if message.fault.kind == "ledger-full":  # the ledger tells it once: an incarnation before this one, maybe
+                self._do(self._book.raise_(LEDGER_ALARM, str(message.fault), _time_of_day()))
 
     # -- in tasks
 

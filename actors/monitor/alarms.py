@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,9 +10,11 @@ from messages.operators import Alarm
 
 OWN_PREFIXES = ("disk:", "host:", "gpus:", "gpu:", "machine:", "actor:", "dead-letters")
 """Ids of the alarms that the monitor itself judges: how those that an earlier run left behind are told apart."""
-RETOLD = ("no-gpu:", "gpu-twice:", "scan-root:", "console:listen", "alarm-push", "ledger-write")
-"""Ids of alarms that whoever raised them raises again after a start, if they still hold: it knows of none before it."""
-RETOLD_WITHIN_S = 600.0
+RETOLD = ("no-gpu:", "gpu-twice:", "scan-root:", "incomplete:", "console:listen", "alarm-push", "ledger-write")
+"""Ids of alarms that whoever raised them raises again and again while they hold. One that is not raised again is over:
+who raised it was restarted and knows of none before, or what it was about is gone."""
+RETOLD_WITHIN_S = 1800.0
+"""Longer than any of them pauses; the notifier does for a quarter of an hour between two tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class AlarmBook:
         self._gists: dict[str, str] = {}  # of the monitor's own; all others are cleared by who raised them
         self._seen: dict[str, float] = {}
         self._doubted: dict[str, float] = {}
-        """From before this start and not raised again yet, since when."""
+        """Of those that are raised again while they hold: since when each of them was not."""
         self._over: set[str] | None = set()
         """Cleared before it was known what stood; None: that is known."""
 
@@ -57,7 +59,7 @@ class AlarmBook:
         """Oldest first."""
         return tuple(sorted(self._standing.values(), key=lambda alarm: (alarm.since, alarm.id)))
 
-    def adopt(self, alarms: Iterable[Alarm], now: float) -> None:
+    def adopt(self, alarms: Iterable[Alarm]) -> None:
         """Those that stood before this start; what has been raised or cleared since is newer and stays so."""
         newer, self._over = {*self._standing, *(self._over or ())}, None
         for alarm in alarms:
@@ -66,13 +68,21 @@ class AlarmBook:
             self._standing[alarm.id] = alarm
             if alarm.id.startswith(OWN_PREFIXES):
                 self._gists[alarm.id] = ""
-            elif alarm.id.startswith(RETOLD):
-                self._doubted[alarm.id] = now
 
-    def look(self, conditions: Mapping[str, Condition], now: float, at: datetime) -> tuple[Change, ...]:
-        """Compare what is wrong with what stands: the monitor's own alarms follow the conditions."""
+    def look(
+        self,
+        conditions: Mapping[str, Condition],
+        now: float,
+        at: datetime,
+        unheard: Callable[[str], bool] = lambda _id: False,
+    ) -> tuple[Change, ...]:
+        """Compare what is wrong with what stands: the monitor's own alarms follow the conditions.
+
+        ``unheard``: nothing is known yet of what this alarm of an earlier run is about, so it stands.
+        """
         self._seen = {id_: self._seen.get(id_, now) for id_ in conditions}
-        over = [id_ for id_ in self._gists if id_ not in conditions]
+        self._doubted = {id_: self._doubted.get(id_, now) for id_ in self._standing if id_.startswith(RETOLD)}
+        over = [id_ for id_ in self._gists if id_ not in conditions and not unheard(id_)]
         over += [id_ for id_, since in self._doubted.items() if now - since >= RETOLD_WITHIN_S]
         changes: list[Change] = [change for id_ in over for change in self.clear(id_)]
         for id_, condition in conditions.items():
@@ -98,7 +108,6 @@ class AlarmBook:
     def clear(self, id_: str) -> tuple[Change, ...]:
         """It is over; nothing to tell when it did not stand."""
         self._gists.pop(id_, None)
-        self._doubted.pop(id_, None)
         if self._over is not None:
             self._over.add(id_)
         known = self._standing.pop(id_, None)

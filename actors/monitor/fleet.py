@@ -44,6 +44,18 @@ class Fleet:
         found |= self._gpu_conditions(standing, temperature_c)
         return found
 
+    def unheard(self, kind: str, subject: str) -> bool:
+        """Whether nothing was heard yet of what an alarm is about."""
+        match kind:
+            case "host":
+                return subject not in self.hosts
+            case "gpus":
+                return subject not in self.gpus
+            case "gpu":
+                return subject not in self.workers or subject.partition("/")[0] not in self.gpus
+            case _:
+                return False
+
     def _gpu_conditions(self, standing: frozenset[str], temperature_c: float) -> dict[str, Condition]:
         found = {}
         hot = {
@@ -56,9 +68,14 @@ class Fleet:
             text = f"GPU {name} is at {reading.temperature_c} °C, over {temperature_c:.0f} °C. Look at its cooling."
             found[f"gpu:{name}"] = Condition(text, "hot")
         for report in self.workers.values():
-            if report.worker not in hot and (condition := _worker_condition(report, self.gpus.get(report.host))):
+            if report.worker not in hot and (condition := _worker_condition(report, away=self._away(report.host))):
                 found[f"gpu:{report.worker}"] = condition
         return found
+
+    def _away(self, host: str) -> bool:
+        """All of the host cannot be used or judged: that is one alarm, and none of each of its GPUs."""
+        known, gpus = self.hosts.get(host), self.gpus.get(host)
+        return bool(gpus and gpus.fault) or (known is not None and known.state is HostState.SUSPENDED)
 
 
 def _standing(observed: HostObserved) -> tuple[HostState, str]:
@@ -73,12 +90,12 @@ def _is_hot(reading: GpuReading, limit_c: float) -> bool:
     return reading.temperature_c is not None and reading.temperature_c >= limit_c
 
 
-def _worker_condition(report: WorkerReport, gpus: GpusObserved | None) -> Condition | None:
-    """A sick GPU; one that cannot be judged too, unless all of its host cannot, which is one alarm of its own."""
+def _worker_condition(report: WorkerReport, *, away: bool) -> Condition | None:
+    """A sick GPU; one that cannot be judged too, unless all of its host is away."""
     if report.state is GpuState.QUARANTINED:
         text = f"GPU {report.worker} gets no new work: {report.reason or 'no reason was told'}."
         return Condition(text, report.reason)
-    if report.state is GpuState.UNKNOWN and not (gpus and gpus.fault):
+    if report.state is GpuState.UNKNOWN and not away:
         text = (
             f"GPU {report.worker} cannot be judged: {report.reason or 'no reason was told'}. No new work starts there."
         )

@@ -42,7 +42,7 @@ class Fake:
         assert isinstance(message, Write)
         assert message.reply_to is not None
         if self.refuse:
-            return message.reply_to.tell(WriteRefused(message.request_id, Fault("full")))
+            return message.reply_to.tell(WriteRefused(message.request_id, Fault("full", kind="ledger-full")))
         self.records += message.records
         return message.reply_to.tell(Written(message.request_id))
 
@@ -134,8 +134,10 @@ def test_what_the_ledger_refuses_is_kept_and_sent_again() -> None:
         actor.tell(AlarmRaised("case:x", "incomplete: beam 3 is missing"))
         wait_until(lambda: health(actor).alarms)
         assert not ledger.records
+        wait_until(lambda: {"case:x", "ledger-write"} == {alarm.id for alarm in health(actor).alarms})
         ledger.refuse = False
         wait_until(lambda: ledger.has(RaiseAlarm("case:x", "incomplete: beam 3 is missing")))
+        actor.tell(AlarmCleared("ledger-write"))  # the ledger told it once, maybe to an incarnation before this one
         actor.tell(AlarmCleared("case:x"))
         wait_until(lambda: ledger.has(ClearAlarm("case:x")))
         assert health(actor).alarms == ()
@@ -149,6 +151,23 @@ def test_alarms_that_stood_before_are_judged_anew() -> None:
     with monitor(ledger, standing=lambda: rows) as actor:
         wait_until(lambda: ledger.has(ClearAlarm("disk:old")))
         assert [(alarm.id, alarm.since) for alarm in health(actor).alarms] == [("case:x", AT)]
+
+
+def test_what_stood_before_and_nothing_was_heard_of_yet_stands_until_something_is(tmp_path: Path) -> None:
+    """A restart while a host is away tells nobody that it was back."""
+    ledger = Fake()
+    ids = ("host:gpu1", "host:gone", "gpu:gpu1/gpu-0", "gpus:gpu2", "disk:gone")
+    controls = (Probe("root/pipeline/hosts/gpu1/control"), Probe("root/pipeline/hosts/gpu2/control"))
+    with monitor(ledger, hosts=controls, standing=lambda: tuple(AlarmRow(id_, AT, "away") for id_ in ids)) as actor:
+        wait_until(lambda: ledger.has(ClearAlarm("host:gone")) and ledger.has(ClearAlarm("disk:gone")))
+        assert {alarm.id for alarm in health(actor).alarms} == {"host:gpu1", "gpu:gpu1/gpu-0", "gpus:gpu2"}
+        actor.tell(HostObserved("gpu1", "local", AT, HostState.SUSPENDED, "no route"))
+        actor.tell(GpusObserved("gpu2", AT, ()))
+        wait_until(lambda: ledger.has(ClearAlarm("gpus:gpu2")))
+        wait_until(lambda: any("no route" in alarm.text for alarm in health(actor).alarms))
+        assert not ledger.has(ClearAlarm("host:gpu1")), "it is away as it was"
+        actor.tell(HostObserved("gpu1", "local", AT, HostState.UP))
+        wait_until(lambda: ledger.has(ClearAlarm("host:gpu1")))
 
 
 def test_a_ledger_that_cannot_be_read_does_not_stop_it() -> None:

@@ -83,29 +83,53 @@ def test_alarms_of_others_are_theirs_to_clear() -> None:
 
 def test_alarms_of_an_earlier_run_end_when_nothing_is_wrong_any_more() -> None:
     book = AlarmBook()
-    book.adopt([Alarm("disk:state", AT, "old"), Alarm("case:x", AT, "incomplete"), Alarm("host:a", AT, "away")], 0.0)
+    book.adopt([Alarm("disk:state", AT, "old"), Alarm("case:x", AT, "incomplete"), Alarm("host:a", AT, "away")])
     changes = book.look({"host:a": Condition("away", "gone", 20.0)}, 0.0, AT + timedelta(1))
     assert changes == (Cleared(Alarm("disk:state", AT, "old")),) or changes == (
         Cleared(Alarm("disk:state", AT, "old")),
         Raised(Alarm("host:a", AT, "away")),
     )
     assert [alarm.id for alarm in book.standing] == ["case:x", "host:a"]
-    book.adopt([Alarm("case:x", AT, "older")], 0.0)
+    book.adopt([Alarm("case:x", AT, "older")])
     assert book.standing[0].text == "incomplete"
 
 
-def test_what_nobody_raises_again_after_a_start_is_over() -> None:
-    """Who raised these knows nothing of the run before: mended while the daemon was down, they would stand for ever."""
+def test_what_nobody_raises_again_is_over() -> None:
+    """Who raised these knows nothing of the time before it was started: mended meanwhile, they would stand for ever."""
     book = AlarmBook()
-    ids = ("scan-root:/a", "no-gpu:c/1", "gpu-twice:GPU-a", "case-failed:c")
-    book.adopt([Alarm(id_, AT, "old") for id_ in ids], 5.0)
+    ids = ("scan-root:/a", "no-gpu:c/1", "gpu-twice:GPU-a", "incomplete:c", "case-failed:c", "send:pacs")
+    book.adopt([Alarm(id_, AT, "old") for id_ in ids])
+    assert book.look({}, 5.0, AT) == ()
     assert book.raise_("scan-root:/a", "old", AT) == (), "it stands, with the same text"
     assert book.look({}, 5.0 + RETOLD_WITHIN_S - 1, AT) == ()
     changes = book.look({}, 5.0 + RETOLD_WITHIN_S, AT)
-    assert {change.alarm.id for change in changes} == {"no-gpu:c/1", "gpu-twice:GPU-a"}
+    assert {change.alarm.id for change in changes} == {"no-gpu:c/1", "gpu-twice:GPU-a", "incomplete:c"}
     assert all(isinstance(change, Cleared) for change in changes)
-    assert [alarm.id for alarm in book.standing] == ["case-failed:c", "scan-root:/a"]
-    assert book.look({}, 9 * RETOLD_WITHIN_S, AT) == ()
+    assert [alarm.id for alarm in book.standing] == ["case-failed:c", "scan-root:/a", "send:pacs"]
+
+
+def test_who_was_restarted_and_forgot_its_alarm_leaves_none_behind() -> None:
+    """Also without a start of the daemon: and what is raised again stands, for however long."""
+    book, now = AlarmBook(), 0.0
+    book.adopt([])
+    for id_ in ("no-gpu:c/1", "scan-root:/a"):
+        book.raise_(id_, "it holds", AT)
+    for now in range(0, int(3 * RETOLD_WITHIN_S), 60):
+        book.raise_("scan-root:/a", "it holds", AT)
+        book.look({}, float(now), AT)
+    assert [alarm.id for alarm in book.standing] == ["scan-root:/a"]
+    assert isinstance(book.look({}, now + RETOLD_WITHIN_S, AT)[0], Cleared)
+    assert book.standing == ()
+
+
+def test_what_nothing_was_heard_of_yet_stands_as_it_stood() -> None:
+    """A host that is away when the daemon starts has been so all the time: nobody is told that it was over."""
+    book = AlarmBook()
+    book.adopt([Alarm("host:a", AT, "away"), Alarm("host:b", AT, "away")])
+    (over,) = book.look({}, 1.0, AT, lambda id_: id_ == "host:a")
+    assert over.alarm.id == "host:b"
+    assert book.look({"host:a": Condition("away", "no route", 20.0)}, 2.0, AT) == ()
+    assert [alarm.id for alarm in book.standing] == ["host:a"]
 
 
 def test_what_is_cleared_before_it_is_known_what_stood_is_over() -> None:
@@ -113,7 +137,7 @@ def test_what_is_cleared_before_it_is_known_what_stood_is_over() -> None:
     assert book.clear("send:archive") == ()
     assert book.clear("send:pacs") == ()
     book.raise_("send:pacs", "in vain again", AT)
-    book.adopt([Alarm("send:archive", AT, "in vain"), Alarm("send:pacs", AT, "in vain")], 0.0)
+    book.adopt([Alarm("send:archive", AT, "in vain"), Alarm("send:pacs", AT, "in vain")])
     assert [(alarm.id, alarm.text) for alarm in book.standing] == [("send:pacs", "in vain again")]
 
 
@@ -180,6 +204,17 @@ def test_gpus_that_cannot_be_judged_are_one_alarm_of_the_host() -> None:
     assert "a stranger" in fleet.conditions(frozenset(), 90)["gpu:gpu1/gpu-0"].text
     fleet.workers["gpu1/gpu-0"] = worker(GpuState.BUSY)
     assert list(fleet.conditions(frozenset(), 90)) == ["gpus:gpu1"]
+
+
+@pytest.mark.promise("P29")
+def test_a_host_that_is_away_is_one_alarm_however_many_gpus_it_has() -> None:
+    fleet = Fleet()
+    fleet.host(host(HostState.SUSPENDED, "no route"))
+    fleet.workers["gpu1/gpu-0"] = worker(GpuState.UNKNOWN, "the host is suspended: no route")
+    assert list(fleet.conditions(frozenset(), 90)) == ["host:gpu1"]
+    fleet.host(host())
+    fleet.workers["gpu1/gpu-0"] = worker(GpuState.UNKNOWN, "the driver does not list this GPU any more")
+    assert list(fleet.conditions(frozenset(), 90)) == ["gpu:gpu1/gpu-0"]
 
 
 def test_the_machine_is_judged_with_hysteresis() -> None:
