@@ -30,7 +30,7 @@ COOL_S = 1.0
 IDLE_S = 2.0
 """A GPU that was idle for so long, with nothing waiting for it, calls back a beam that is staged behind a busy one."""
 HOPELESS_S = 60.0
-"""A beam that no GPU could ever take is alarmed after so long."""
+"""A beam that no GPU could take for so long is alarmed: links are cut and mended by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ class Book:
         if known := self._given.get(request.key):
             self._given.put(request.key, replace(known, request=request, reply_to=message.reply_to))
             return
-        before = self._waiting.get((request.case, request.beam))
-        self._wait(Waiting(request, message.reply_to, before.since if before else now))
+        before = self._waiting.get((request.case, request.beam)) or Waiting(request, message.reply_to, now)
+        self._wait(replace(before, request=request, reply_to=message.reply_to, told=""))
 
     def _wait(self, entry: Waiting) -> None:
         self._waiting.put(entry)
@@ -314,11 +314,17 @@ class Book:
             if text != entry.told:
                 entry.told = text
                 effects.append(Tell(entry.reply_to, WaitReason(request.case, request.beam, text)))
-            if not hopeless:
-                entry.alarm = ""
-            elif not entry.alarm and now - entry.since >= HOPELESS_S:
-                entry.alarm = f"{request.case}: {text}; no GPU in service could take it"
+            self._note_hopeless(entry, hopeless, now)
         return tuple(effects)
+
+    @staticmethod
+    def _note_hopeless(entry: Waiting, hopeless: bool, now: float) -> None:
+        if not hopeless:
+            entry.hopeless_since, entry.alarm = None, ""
+            return
+        entry.hopeless_since = now if entry.hopeless_since is None else entry.hopeless_since
+        if not entry.alarm and now - entry.hopeless_since >= HOPELESS_S:
+            entry.alarm = f"{entry.request.case}: {entry.told}; no GPU in service could take it"
 
     def _place(self, worker: _Worker, now: float) -> Place:
         report = worker.report

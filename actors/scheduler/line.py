@@ -21,8 +21,10 @@ class Waiting:
     reply_to: Mailbox
     since: float
     told: str = ""
+    hopeless_since: float | None = None
+    """Since when no GPU in service could ever take it; None: one could."""
     alarm: str = ""
-    """What is told while no GPU in service could ever take it."""
+    """What is told of that once it has lasted."""
 
 
 @dataclass(slots=True)

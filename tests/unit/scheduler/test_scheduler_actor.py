@@ -95,8 +95,11 @@ def test_a_hopeless_beam_raises_an_alarm_that_clears_when_it_is_given(monkeypatc
     bench = Bench()
     bench.tell(QueueBeam(request(memory=40000), bench.case))
     bench.tell(busy(0, "x/1/1", address=bench.worker, free_mb=24000, accepts=False))
+    bench.tick()
+    bench.monitor.none(AlarmRaised)
     entry = bench.scheduler._book._waiting["a", 1]
-    entry.since -= 1000
+    assert entry.hopeless_since is not None
+    entry.hopeless_since -= 1000
     bench.tick()
     assert bench.monitor.expect(AlarmRaised, 0.0).id == "no-gpu:a/1"
     for _ in range(TELL_AGAIN):

@@ -238,7 +238,8 @@ def test_a_beam_that_no_gpu_could_ever_take_is_alarmed_and_the_alarm_clears() ->
     book = Book()
     book.queue(QueueBeam(request("a", 1, memory=40000), CASE), 0.0)
     book.report(report(0, free_mb=24000), 0.0)
-    assert alarms(book, 1.0) == ()
+    assert alarms(book, 0.0) == ()
+    assert alarms(book, HOPELESS_S - 1) == ()
     book.report(report(0, free_mb=24000), HOPELESS_S)
     (alarm,) = alarms(book, HOPELESS_S)
     assert isinstance(alarm, Alarmed)
@@ -255,10 +256,12 @@ def test_a_beam_that_no_gpu_could_ever_take_is_alarmed_and_the_alarm_clears() ->
 def test_an_alarm_clears_when_the_beam_is_withdrawn_or_a_gpu_comes_back() -> None:
     book = Book()
     book.queue(QueueBeam(request("a", 1), CASE), 0.0)
-    alarms(book, HOPELESS_S)
+    alarms(book, 0.0)
+    assert len(alarms(book, HOPELESS_S)) == 1
     book.report(busy(0, "x/1/1", accepts=False), HOPELESS_S)
     assert alarms(book, HOPELESS_S + 1) == (OVER,)
     book.report(report(0, state=GpuState.UNKNOWN, accepts=False), HOPELESS_S + 1)
+    assert alarms(book, HOPELESS_S + 2) == ()
     assert len(alarms(book, 2 * HOPELESS_S + 2)) == 1
     book.withdraw("a", 1, CASE)
     assert alarms(book, 2 * HOPELESS_S + 2) == (OVER,)
@@ -268,9 +271,21 @@ def hopeless() -> Book:
     """Its beam has waited for long for a GPU that is large enough."""
     book = Book()
     book.queue(QueueBeam(request("a", 1, memory=40000), CASE), 0.0)
+    alarms(book, 0.0)
     book.report(report(0, free_mb=24000), HOPELESS_S)
     assert len(alarms(book, HOPELESS_S)) == 1
     return book
+
+
+def test_a_link_that_is_cut_for_a_moment_alarms_nobody_however_long_the_line_is() -> None:
+    book = Book()
+    book.report(busy(0, "x/1/1", accepts=False), 0.0)
+    book.queue(QueueBeam(request("a", 1), CASE), 0.0)
+    for second in range(1, 200):
+        cut = second in (100, 101, 102)
+        state = GpuState.UNKNOWN if cut else GpuState.BUSY
+        book.report(busy(0, "x/1/1", accepts=False, state=state), second)
+        assert alarms(book, second) == ()
 
 
 def test_the_alarm_clears_when_the_beam_asks_for_less_and_is_given_at_once() -> None:
@@ -279,6 +294,14 @@ def test_the_alarm_clears_when_the_beam_asks_for_less_and_is_given_at_once() -> 
     book.queue(QueueBeam(request("a", 1, memory=20000), CASE), HOPELESS_S)
     assert len(given(book.dispatch(HOPELESS_S))) == 1
     assert alarms(book, HOPELESS_S + 1) == (OVER,)
+
+
+def test_the_alarm_stands_when_the_beam_is_queued_again_as_it_was() -> None:
+    """Its case was restarted, or has another priority."""
+    book = hopeless()
+    book.queue(QueueBeam(request("a", 1, memory=40000), CASE), HOPELESS_S)
+    assert alarms(book, HOPELESS_S + 1) == ()
+    assert len(book.alarms(again=True)) == 1
 
 
 def test_the_alarm_clears_when_a_worker_turns_out_to_have_the_beam() -> None:
