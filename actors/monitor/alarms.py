@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from messages.operators import Alarm
@@ -61,11 +61,11 @@ class AlarmBook:
 
     def adopt(self, alarms: Iterable[Alarm]) -> None:
         """Those that stood before this start; what has been raised or cleared since is newer and stays so."""
-        newer, self._over = {*self._standing, *(self._over or ())}, None
+        over, self._over = self._over or (), None
         for alarm in alarms:
-            if alarm.id in newer:
+            if alarm.id in over:
                 continue
-            self._standing[alarm.id] = alarm
+            self._standing[alarm.id] = replace(self._standing.get(alarm.id, alarm), since=alarm.since)
             if alarm.id.startswith(OWN_PREFIXES):
                 self._gists[alarm.id] = ""
 

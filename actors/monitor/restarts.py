@@ -29,8 +29,9 @@ class Incarnations(Protocol):
 class Unrest:
     """Crashes and dead letters of the last minutes. ``now`` is monotonic seconds."""
 
-    _known: dict[str, int] = field(default_factory=dict)
-    """Actor → its crashes when last looked at; of those that are gone nothing is kept."""
+    _known: dict[str, int] | None = None
+    """Actor → its crashes when last looked at; of those that are gone nothing is kept. None: before the first look,
+    and nobody knows when those were that it finds."""
     _crashes: dict[str, tuple[float, ...]] = field(default_factory=dict)
     _letters: deque[tuple[float, int]] = field(default_factory=deque)
 
@@ -55,7 +56,7 @@ class Unrest:
 
     def _recent(self, actor: Incarnations, now: float) -> tuple[float, ...]:
         """When the actor crashed within the window."""
-        more = max(0, actor.crashes - self._known.get(actor.id, 0))
+        more = max(0, actor.crashes - self._known.get(actor.id, 0)) if self._known is not None else 0
         return tuple(at for at in (*self._crashes.get(actor.id, ()), *[now] * more) if now - at <= WINDOW_S)
 
     def _lost(self, total: int, now: float) -> int:

@@ -141,6 +141,13 @@ def test_what_is_cleared_before_it_is_known_what_stood_is_over() -> None:
     assert [(alarm.id, alarm.text) for alarm in book.standing] == [("send:pacs", "in vain again")]
 
 
+def test_what_is_raised_again_before_it_is_known_what_stood_stands_since_then() -> None:
+    book = AlarmBook()
+    book.raise_("scan-root:/a", "not there", AT + timedelta(days=1))
+    book.adopt([Alarm("scan-root:/a", AT, "not there")])
+    assert book.standing == (Alarm("scan-root:/a", AT, "not there"),)
+
+
 @given(st.lists(st.sets(st.sampled_from(["disk:a", "gpu:b", "machine:hot"])), max_size=20))
 def test_raised_and_cleared_alternate_for_every_alarm(looks: list[set[str]]) -> None:
     book, stands = AlarmBook(), dict.fromkeys(("disk:a", "gpu:b", "machine:hot"), False)
@@ -262,6 +269,14 @@ def test_an_actor_that_crashes_again_and_again_is_an_alarm_until_it_is_calm() ->
     assert unrest.conditions([Row("root/a", 3)], 0, 11 + WINDOW_S) == {}
     assert unrest.conditions([Row("root/a", 3)], 0, 21 + WINDOW_S) == {}
     assert unrest.conditions([Row("root/a", 0)], 0, 22 + WINDOW_S) == {}  # forgotten and made anew
+
+
+def test_crashes_of_long_ago_are_no_alarm_when_the_monitor_is_restarted() -> None:
+    """As at each reload: they are counted since the daemon began."""
+    unrest = Unrest()
+    assert unrest.conditions([Row("root/a", 7)], 0, 0.0) == {}
+    assert unrest.conditions([Row("root/a", 9)], 0, 1.0) == {}
+    assert "actor:root/a" in unrest.conditions([Row("root/a", 10)], 0, 2.0)
 
 
 def test_nothing_is_kept_of_actors_that_are_gone() -> None:
