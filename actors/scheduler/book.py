@@ -257,8 +257,8 @@ class Book:
         return Tell(self._workers[given.worker].report.address, ReturnBeam(key, "another GPU is idle"))
 
     def _slot(self, report: WorkerReport, *, up: bool) -> Slot:
+        up = up and self._owner(report.worker) == report.worker  # by another name it is no GPU besides that one
         offered = up and report.accepts and not report.next and not self._given.pending(report.worker)
-        offered = offered and self._owner(report.worker) == report.worker
         room = Room.NONE if not offered else Room.AHEAD if report.running else Room.IDLE
         return Slot(
             worker=report.worker,
@@ -330,7 +330,7 @@ class Book:
         report = worker.report
         owner = self._owner(report.worker)
         return Place(
-            slot=worker.seen(now),
+            slot=worker.seen(now) if owner == report.worker else replace(worker.seen(now), state=report.state),
             label=self._label(report.worker),
             reason=report.reason if owner == report.worker else f"it is the GPU of {self._label(owner)}, offered twice",
             running=report.running,

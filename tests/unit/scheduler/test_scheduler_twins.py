@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given as drawn
 from hypothesis import strategies as st
 
-from actors.scheduler.book import Alarmed, Book
+from actors.scheduler.book import HOPELESS_S, Alarmed, Book
 from messages.hosts import GpuState
 from messages.scheduling import QueueBeam, WorkerReport
 from tests.kit import Probe
@@ -96,6 +96,28 @@ def test_a_sick_one_is_sick_by_either_name() -> None:
     book.report(twin("near", state=GpuState.QUARANTINED, accepts=False), 0.0)
     book.report(twin("far"), 0.0)
     assert places(book, 0.0) == []
+
+
+@pytest.mark.promise("P28")
+def test_a_beam_that_failed_there_does_not_wait_for_its_other_name() -> None:
+    """It would for ever: that is offered only while the first one cannot tell how it is."""
+    book = Book()
+    book.report(twin("near"), 0.0)
+    book.report(twin("far"), 0.0)
+    book.queue(QueueBeam(request("a", 1, avoid=("near/GPU-shared",)), CASE), 0.0)
+    assert places(book, 0.0) == ["hosts/near/gpu-0"], "there is no other GPU"
+
+
+def test_that_a_gpu_is_sick_by_one_name_leaves_a_beam_without_one() -> None:
+    book = waiting(1)
+    for now in (0.0, HOPELESS_S):
+        book.report(twin("near", state=GpuState.QUARANTINED, accepts=False), now)
+        book.report(twin("far"), now)
+        book.explain(now)
+    assert [alarm.id for alarm in book.alarms() if isinstance(alarm, Alarmed)] == [
+        "gpu-twice:GPU-shared",
+        "no-gpu:a/1",
+    ]
 
 
 def test_the_operator_is_told_once_and_told_when_it_is_mended() -> None:
