@@ -44,11 +44,14 @@ def node_rests_s(row: SendingRow, outcome: Sent | NotSent) -> float:
 
 
 def alarm_text(node: SendNode, late: SendingRow | None, now: datetime) -> str:
-    """What is wrong, where, what to do; empty: nothing is. ``late``: what was tried in vain for the longest."""
+    """What is wrong, where, what to do; empty: nothing is. ``late``: what was tried in vain for the longest.
+
+    In the same words at each try: other ones are an alarm anew.
+    """
     if late is None or now - late.since < timedelta(minutes=node.alarm_after_min):
         return ""
     return (
-        f"Results do not reach {node.name}: {late.case} was tried {late.tries} times since {_when(late.since)}: "
+        f"Results do not reach {node.name}: {late.case} was tried in vain since {_when(late.since)}: "
         f"{late.reason.rstrip('.')}. Mend that (mqi-actors check looks at the node); it is tried on."
     )
 
