@@ -70,9 +70,9 @@ class _MachineSeen:
 
 @dataclass(frozen=True, slots=True)
 class _Stood:
-    """From the ledger's file: alarms that stood before this incarnation."""
+    """From the ledger's file: alarms that stood before this incarnation; None: it cannot be read now."""
 
-    alarms: tuple[Alarm, ...]
+    alarms: tuple[Alarm, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,8 @@ class Monitor(Actor):
                 warmth = self._machine.temperature_c if health.temperature_c is None else health.temperature_c
                 self._machine = replace(health, temperature_c=warmth)
             case _Stood(alarms):
-                self._book.adopt(alarms)
+                if alarms is not None:
+                    self._book.adopt(alarms)
                 self._adopted = True
 
     def _told(self, message: HostObserved | GpusObserved | WorkerReport) -> None:
@@ -341,11 +342,14 @@ class Monitor(Actor):
 
     # -- in tasks
 
-    def _read_standing(self, scope: TaskScope) -> _Stood:
-        del scope
-        with contextlib.suppress(MqiError):  # what the ledger cannot tell now is judged anew
-            return _Stood(tuple(Alarm(row.alarm, row.since, row.text) for row in self._standing()))
-        return _Stood(())
+    def _read_standing(self, scope: TaskScope) -> _Stood | None:
+        """What is wrong now is judged without it, where the ledger cannot be read; what else stood is asked for on."""
+        while True:
+            with contextlib.suppress(MqiError):
+                return _Stood(tuple(Alarm(row.alarm, row.since, row.text) for row in self._standing()))
+            scope.tell(_Stood(None))
+            if scope.wait(self._interval_s):
+                return None
 
     def _watch_disk(self, scope: TaskScope, disk: Disk) -> None:
         while True:

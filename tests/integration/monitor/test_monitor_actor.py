@@ -180,6 +180,19 @@ def test_a_ledger_that_cannot_be_read_does_not_stop_it() -> None:
         assert actor.restarts == 0
 
 
+def test_what_stood_is_known_once_the_ledger_can_be_read() -> None:
+    ledger, unreadable = Fake(), [1, 2, 3]
+
+    def stood() -> tuple[AlarmRow, ...]:
+        if unreadable:
+            raise MqiError(Fault(f"locked, {unreadable.pop()}"))
+        return (AlarmRow("case-failed:x", AT, "its budget is spent"), AlarmRow("disk:old", AT, "full"))
+
+    with monitor(ledger, standing=stood) as actor:
+        wait_until(lambda: [(alarm.id, alarm.since) for alarm in health(actor).alarms] == [("case-failed:x", AT)])
+        wait_until(lambda: ledger.has(ClearAlarm("disk:old")))
+
+
 @pytest.mark.promise("P35")
 def test_a_crash_of_its_own_is_survived() -> None:
     calls = []
