@@ -43,6 +43,8 @@ EVENTS_A_TIME = 2000
 PRUNE_FIRST_S, PRUNE_AGAIN_S = 60.0, 86_400.0
 PRUNE_PAUSE_S, PRUNE_ROWS = 0.2, 1000
 """Old history goes once a day, so many lines at a time: nobody waits for it."""
+BACKUP_AGAIN_S = 600.0
+"""A backup that failed is tried again so soon: whoever made room need not wait for the next one."""
 _QUERIES = get_args(Query)
 _WRITE_ALARM = "ledger-write"
 _BACKUP_ALARM = "ledger-backup"
@@ -70,6 +72,11 @@ class _PruneDue:
 @dataclass(frozen=True, slots=True)
 class _BackupDue:
     """To myself: take the scheduled backup."""
+
+
+@dataclass(frozen=True, slots=True)
+class _BackupAgain:
+    """To myself: try once more the one that failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,8 @@ class Ledger(Actor):
         self._waiting: list[Write | Query] = []
         self._batch = 0
         self._urgent = False
-        self._refusing = False
+        self._refusing, self._refusal = False, ""
+        self._backup_failed = self._backup_again = False
         self._pace = Pace()
         self._told = 0
         """Number of the last event that the log has."""
@@ -143,7 +151,7 @@ class Ledger(Actor):
                     self._flush()
             case _Probe():
                 self._probe()
-            case _BackupDue() | _BackupTaken() | TaskFailed():
+            case _BackupDue() | _BackupAgain() | _BackupTaken() | TaskFailed():
                 self._backup(message)
             case _PruneDue() | PruneNow():
                 self._prune(message)
@@ -240,6 +248,7 @@ class Ledger(Actor):
         try:
             probe_room(self._open(), PROBE_BYTES)
         except DiskRefusedError:
+            self._tell_monitor(AlarmRaised(_WRITE_ALARM, self._refusal))  # it may be another one than was told
             self.after(PROBE_S, _Probe())
             return
         self._refusing = False
@@ -274,9 +283,9 @@ class Ledger(Actor):
             kind="ledger-full",
         )
         if not self._refusing:
-            self._refusing = True
-            self.log.error(str(fault))
-            self._tell_monitor(AlarmRaised(_WRITE_ALARM, str(fault)))
+            self._refusing, self._refusal = True, str(fault)
+            self.log.error(self._refusal)
+            self._tell_monitor(AlarmRaised(_WRITE_ALARM, self._refusal))
             self.after(PROBE_S, _Probe())
         for write in writes:
             _tell(write, WriteRefused(write.request_id, fault))
@@ -317,6 +326,7 @@ class Ledger(Actor):
 
     def _plan_backup(self) -> None:
         if self._backup_every <= timedelta(0):
+            self._tell_monitor(AlarmCleared(_BACKUP_ALARM))  # who takes none any more misses none
             return
         now = self._clock()
         # A clock that was set back must not postpone the next backup, however often we are started again.
@@ -324,18 +334,27 @@ class Ledger(Actor):
         due = now if last is None else max(now, last + self._backup_every)
         self.after((due - now).total_seconds(), _BackupDue())
 
-    def _backup(self, message: _BackupDue | _BackupTaken | TaskFailed) -> None:
+    def _backup(self, message: _BackupDue | _BackupAgain | _BackupTaken | TaskFailed) -> None:
         match message:
             case _BackupDue():
                 self.after(self._backup_every.total_seconds(), _BackupDue())
                 self.task("backup", self._take_backup)
+            case _BackupAgain():
+                self._backup_again = False
+                if self._backup_failed:
+                    self.task("backup", self._take_backup)
             case _BackupTaken(file):
+                self._backup_failed = False
                 self.log.info(f"backup taken: {file}")
                 self._tell_monitor(AlarmCleared(_BACKUP_ALARM))
             case TaskFailed():
-                text = f"The ledger's backup failed: {message.error}. Make room in {self._backups}."
+                text = f"The ledger's backup failed: {message.error}. Make room in {self._backups}; it is tried again."
                 self.log.error(text)
                 self._tell_monitor(AlarmRaised(_BACKUP_ALARM, text))
+                self._backup_failed = True
+                if not self._backup_again:
+                    self._backup_again = True
+                    self.after(BACKUP_AGAIN_S, _BackupAgain())
 
     def _take_backup(self, scope: TaskScope) -> _BackupTaken:
         del scope  # seconds at most, on a connection of its own

@@ -299,6 +299,7 @@ class Book:
         if not len(self._waiting):
             return ()
         slots = [worker.seen(now) for worker in self._workers.values()]
+        dark = {name for name in self._workers if self._is_dark(name)}
         shown = [self._place(self._workers[name], now) for name in sorted(self._workers)[:SHOWN]]
         alike: dict[tuple[int, frozenset[str]], tuple[str, bool]] = {}
         effects: list[Effect] = []
@@ -307,7 +308,10 @@ class Book:
             banned = avoided(request, slots)
             kind = (request.memory_mb, banned)
             if kind not in alike:
-                hopeless = not any(slot.serves(request) and slot.place not in banned for slot in slots)
+                hopeless = bool(slots) and not any(
+                    (slot.serves(request) or (slot.worker in dark and slot.holds(request))) and slot.place not in banned
+                    for slot in slots
+                )
                 alike[kind] = (obstacles(request, shown, banned, len(slots)), hopeless)
             keeps, hopeless = alike[kind]
             text = sentence(request, keeps, before, self.halted)
@@ -316,6 +320,12 @@ class Book:
                 effects.append(Tell(entry.reply_to, WaitReason(request.case, request.beam, text)))
             self._note_hopeless(entry, hopeless, now)
         return tuple(effects)
+
+    def _is_dark(self, name: str) -> bool:
+        """How its GPU is cannot be told. That has an alarm of its own: one of the host, not one of each beam."""
+        worker = self._workers[name]
+        dark = not worker.up or worker.report.state is GpuState.UNKNOWN
+        return dark and self._owner(name) == name
 
     @staticmethod
     def _note_hopeless(entry: Waiting, hopeless: bool, now: float) -> None:

@@ -17,6 +17,7 @@ from statistics import median
 import pytest
 
 from actors.ledger import Ledger, Reader, next_boot
+from actors.ledger import actor as ledger_actor
 from actors.ledger.actor import BATCH, NOTE_DELAY_S, PROBE_S
 from actors.ledger.backups import scheduled_backup
 from actors.ledger.schema import SCHEMA_VERSION
@@ -372,6 +373,25 @@ def test_a_backup_that_cannot_be_taken_is_alarmed_and_harms_nothing(path: Path) 
         assert (alarm.id, "backup failed" in alarm.text) == ("ledger-backup", True)
         ledger.tell(write(probe, NoteEvent("", "goes on")))
         probe.expect(Written)
+
+
+@pytest.mark.promise("P23")
+def test_a_backup_that_failed_is_tried_again_until_there_is_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever made room need not wait for the next one, hours later, for the alarm to end."""
+    monkeypatch.setattr(ledger_actor, "BACKUP_AGAIN_S", 0.05)
+    monitor, backups = Probe("monitor"), path.parent / "backups"
+    backups.write_text("a file where the folder should be")
+    with a_ledger(path, backup_hours=6.0, monitor=monitor):
+        wait_until(lambda: len(monitor.all(AlarmRaised)) >= 3, 10, "it is tried again and again")
+        backups.unlink()
+        assert monitor.expect(AlarmCleared).id == "ledger-backup"
+    assert len(list(backups.glob("ledger-*"))) == 1
+
+
+def test_who_takes_no_backups_any_more_misses_none(path: Path) -> None:
+    monitor = Probe("monitor")
+    with a_ledger(path, backup_hours=0.0, monitor=monitor):
+        assert monitor.expect(AlarmCleared).id == "ledger-backup"
 
 
 # --- measured ---

@@ -256,21 +256,43 @@ def test_a_beam_that_no_gpu_could_ever_take_is_alarmed_and_the_alarm_clears() ->
 def test_an_alarm_clears_when_the_beam_is_withdrawn_or_a_gpu_comes_back() -> None:
     book = Book()
     book.queue(QueueBeam(request("a", 1), CASE), 0.0)
+    sick = report(0, state=GpuState.QUARANTINED, accepts=False)
+    book.report(sick, 0.0)
     alarms(book, 0.0)
     assert len(alarms(book, HOPELESS_S)) == 1
     book.report(busy(0, "x/1/1", accepts=False), HOPELESS_S)
     assert alarms(book, HOPELESS_S + 1) == (OVER,)
-    book.report(report(0, state=GpuState.UNKNOWN, accepts=False), HOPELESS_S + 1)
+    book.report(sick, HOPELESS_S + 1)
     assert alarms(book, HOPELESS_S + 2) == ()
     assert len(alarms(book, 2 * HOPELESS_S + 2)) == 1
     book.withdraw("a", 1, CASE)
     assert alarms(book, 2 * HOPELESS_S + 2) == (OVER,)
 
 
+@pytest.mark.promise("P31")
+def test_a_host_that_is_away_is_one_alarm_not_one_for_each_beam_that_waits() -> None:
+    """That one is raised by who watches hosts; what its GPUs could take is not known to be too little."""
+    book = Book()
+    for beam in range(1, 30):
+        book.queue(QueueBeam(request("a", beam), CASE), 0.0)
+    assert alarms(book, 0.0) == ()
+    assert alarms(book, 9 * HOPELESS_S) == (), "none was heard of yet"
+    for second in range(300):
+        book.report(report(0, state=GpuState.UNKNOWN, accepts=False), 9 * HOPELESS_S + second)
+        assert alarms(book, 9 * HOPELESS_S + second) == ()
+    book.exited("hosts/gpu1/gpu-0", 15 * HOPELESS_S)
+    assert alarms(book, 15 * HOPELESS_S) == alarms(book, 20 * HOPELESS_S) == ()
+    book.queue(QueueBeam(request("b", 1, memory=40000), CASE), 20 * HOPELESS_S)
+    book.report(report(0, state=GpuState.UNKNOWN, accepts=False, free_mb=24000), 20 * HOPELESS_S)
+    alarms(book, 20 * HOPELESS_S)
+    assert [effect.id for effect in alarms(book, 21 * HOPELESS_S) if isinstance(effect, Alarmed)] == ["no-gpu:b/1"]
+
+
 def hopeless() -> Book:
     """Its beam has waited for long for a GPU that is large enough."""
     book = Book()
     book.queue(QueueBeam(request("a", 1, memory=40000), CASE), 0.0)
+    book.report(report(0, free_mb=24000), 0.0)
     alarms(book, 0.0)
     book.report(report(0, free_mb=24000), HOPELESS_S)
     assert len(alarms(book, HOPELESS_S)) == 1
