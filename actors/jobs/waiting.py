@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from messages.jobs import KillJob, LaunchJob
+from messages.jobs import KillJob, LaunchJob, SteerCase
 
 O = TypeVar("O")  # noqa: E741 - an order of any kind
 
@@ -14,7 +14,8 @@ O = TypeVar("O")  # noqa: E741 - an order of any kind
 class WaitingOrders(Generic[O]):
     """What waits, oldest first, and whose runs are in hand.
 
-    A run that is to end while its launch is still on its way would be proven absent, and begin afterwards.
+    A run that is to end while its launch is still on its way would be proven absent, and begin afterwards. A case that
+    is held and released at once would stay held.
     """
 
     def __init__(self) -> None:
@@ -58,5 +59,7 @@ def _run_of(order: object) -> str | None:
             return job.key
         case KillJob():
             return order.key
+        case SteerCase():
+            return order.case
         case _:
             return None

@@ -389,5 +389,12 @@ SETTLE_ORDER = (
 OPEN_ORDERS = "SELECT * FROM commands WHERE outcome = '' ORDER BY at, rowid"
 """Orders that are still to be carried out, oldest first."""
 
+STEERING = (
+    'SELECT commands.* FROM commands JOIN cases ON cases."case" = commands.subject '
+    "WHERE commands.kind IN ('hold', 'release', 'priority') AND commands.decided != '' "
+    "AND cases.state IN (SELECT value FROM json_each(:states)) ORDER BY commands.at, commands.rowid"
+)
+"""Orders about the queue that hold for cases in these states, oldest first."""
+
 ORDER = 'SELECT * FROM commands WHERE "order" = :order'
 """One order."""

@@ -39,6 +39,7 @@ from messages.ledger import (
     GetOrders,
     GetPushes,
     GetReview,
+    GetSteering,
     GpuRecordReport,
     GpuRow,
     HaltsReport,
@@ -53,7 +54,7 @@ from messages.ledger import (
     PushesReport,
     ReviewReport,
 )
-from messages.states import OPEN_ATTEMPTS, CaseState
+from messages.states import OPEN_ATTEMPTS, OPEN_CASES, CaseState
 
 KNOWN_AT_ONCE = 1000
 """Known cases of one answer: what bounds its time and size."""
@@ -71,6 +72,7 @@ Query = (
     | GetReview
     | GetNodes
     | GetNextSending
+    | GetSteering
 )
 Report = (
     CaseReport
@@ -177,6 +179,7 @@ _ANSWERS: Mapping[type, Callable[[sqlite3.Connection, Any], Report]] = MappingPr
         GetAttempts: lambda database, query: AttemptsReport(query.request_id, open_attempts_of(database, query.worker)),
         GetKnownCases: _known_report,
         GetOrders: lambda database, query: OrdersReport(query.request_id, open_orders(database)),
+        GetSteering: lambda database, query: OrdersReport(query.request_id, steering(database)),
         GetNextReport: _next_report,
         GetNextSending: _next_sending,
         GetNodes: lambda database, query: NodesReport(query.request_id, nodes(database)),
@@ -259,6 +262,12 @@ def open_gpus(database: sqlite3.Connection) -> Mapping[str, tuple[tuple[int, str
 def open_orders(database: sqlite3.Connection) -> tuple[OrderRow, ...]:
     """Orders without an outcome, oldest first."""
     return tuple(map(rows.order_row, database.execute(q.OPEN_ORDERS)))
+
+
+def steering(database: sqlite3.Connection) -> tuple[OrderRow, ...]:
+    """Orders about the queue for cases that are not over, oldest first."""
+    found = database.execute(q.STEERING, {"states": list_json(sorted(OPEN_CASES))})
+    return tuple(map(rows.order_row, found))
 
 
 def order(database: sqlite3.Connection, name: str) -> OrderRow | None:

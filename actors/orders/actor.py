@@ -13,7 +13,7 @@ from actors.orders import cases, places, recalculation, reviews, sending
 from actors.orders.decision import Decision, refuse
 from actors.orders.inputs import difference
 from actors.orders.recalculation import Again
-from actors.supervision import Actor, Context, TaskFailed, TaskScope
+from actors.supervision import Actor, Context, Exited, TaskFailed, TaskScope, Up
 from messages.address import Mailbox
 from messages.alarming import case_failed
 from messages.cases import FolderTaken, SubmitFolder
@@ -25,6 +25,7 @@ from messages.ledger import (
     GetHalts,
     GetOrders,
     GetReview,
+    GetSteering,
     HaltsReport,
     OrderRow,
     OrdersReport,
@@ -127,8 +128,12 @@ class Orders(Actor):
         """By the order's id; one at most that does not go on beside others."""
         self._asked = 0
         self._looking = ""
+        self._steering = ""
+        """The question what the clusters' queues are to follow, while it is open."""
 
     def started(self) -> None:
+        for cluster in self._clusters:
+            self.watch(cluster)  # at once, if it is up, and whenever it is started anew: it knows of nothing before
         self._look()
         self.after(LOOK_S, _Look())
 
@@ -141,6 +146,8 @@ class Orders(Actor):
                 self.after(LOOK_S, message)
             case OrdersReport():
                 self._found(message)
+            case Up() | Exited():
+                self._met(message)
             case CaseReport() | ReviewReport() | HaltsReport() | FolderTaken() | Written() | WriteRefused():
                 self._answered(message)
             case _Examined():
@@ -160,6 +167,8 @@ class Orders(Actor):
 
     def _found(self, report: OrdersReport) -> None:
         """What goes on beside others is begun, and the oldest of the others if none of them is at hand."""
+        if report.request_id == self._steering:
+            self._steer_again(report)
         if report.request_id != self._looking:
             return
         busy = any(work.order.kind not in BESIDE for work in self._at_hand.values())
@@ -326,8 +335,26 @@ class Orders(Actor):
         if (steer := cases.steering(order)) is not None:
             for cluster in self._clusters:
                 cluster.tell(steer)
+            if self._steering:
+                self._ask_steering()  # the answer that is on its way may be older than this
         if order.kind in (OrderKind.CANCEL, OrderKind.RETRY):
             self._monitor.tell(AlarmCleared(case_failed(order.subject)))
+
+    def _met(self, message: Up | Exited) -> None:
+        if isinstance(message, Up):
+            self._ask_steering()
+
+    def _ask_steering(self) -> None:
+        self._steering = self._name("steering")
+        self._ledger.tell(GetSteering(self._steering, self.address))
+
+    def _steer_again(self, report: OrdersReport) -> None:
+        """What was told may have been lost with the daemon, or with the cluster's control, before Slurm was told: a job
+        that nobody releases waits for ever. It is said again."""
+        self._steering = ""
+        for steer in cases.standing(report.rows):
+            for cluster in self._clusters:
+                cluster.tell(steer)
 
     def _write(self, work: _Work, records: tuple[Record, ...]) -> None:
         with effect("order.write"):

@@ -63,6 +63,17 @@ def steering(order: OrderRow) -> SteerCase | None:
             return None
 
 
+def standing(rows: Iterable[OrderRow]) -> tuple[SteerCase, ...]:
+    """What such orders, oldest first, come to for each case: a job that is held for a moment would lose its place."""
+    wanted: dict[str, SteerCase] = {}
+    for said in filter(None, map(steering, rows)):
+        before = wanted.get(said.case, SteerCase(said.case))
+        held = before.held if said.held is None else said.held
+        priority = before.priority if said.priority is None else said.priority
+        wanted[said.case] = SteerCase(said.case, held, priority)
+    return tuple(wanted.values())
+
+
 def _cancel(order: OrderRow, row: CaseRow, attempts: tuple[AttemptRow, ...]) -> Decision:
     if row.state is CaseState.CANCELLED:
         return nothing("it is cancelled already")

@@ -220,6 +220,15 @@ class GetOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class GetSteering:
+    """Orders that hold, release or re-rank cases that are not over, as far as they are carried out here, oldest first:
+    what a cluster's queue is to follow. Answered by OrdersReport."""
+
+    request_id: str
+    reply_to: Mailbox
+
+
+@dataclass(frozen=True, slots=True)
 class OrdersReport:
     request_id: str
     rows: tuple[OrderRow, ...]

@@ -41,6 +41,7 @@ WORKLOADS = (
 ELSEWHERE = {
     "restore.aside": "tests/integration/ledger/test_ledger_restore_killed.py",
     "slurm.shell": "tests/integration/slurm, where there is a cluster",
+    "slurm.steer": "tests/faults/test_steering_killed.py",
     **dict.fromkeys(
         (f"send.{name}" for name in ("store", "commit", "make", "rename", "clear")),
         "tests/faults/test_sending_killed.py",

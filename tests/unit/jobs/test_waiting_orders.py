@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from actors.jobs.waiting import WaitingOrders
-from messages.jobs import JobSpec, KillJob, LaunchJob, RemoveRuns
+from messages.jobs import JobSpec, KillJob, LaunchJob, RemoveRuns, SteerCase
 from tests.kit.probe import Probe
 
-Asked = LaunchJob | KillJob | RemoveRuns
+Asked = LaunchJob | KillJob | RemoveRuns | SteerCase
 WORKER = Probe("worker")
 
 
@@ -44,3 +44,17 @@ def test_an_order_that_is_not_ready_is_not_overtaken_by_a_later_one_about_its_ru
         waiting.add(order)
     assert waiting.take(lambda order: not isinstance(order, LaunchJob)) is removal
     assert waiting.take(lambda order: not isinstance(order, LaunchJob)) is None
+
+
+@pytest.mark.promise("P16")
+def test_a_case_is_released_only_after_it_was_held() -> None:
+    """Beside each other Slurm might hear them the other way round, and the case would stay held for ever."""
+    waiting = WaitingOrders[Asked]()
+    hold, release, other = SteerCase("a", held=True), SteerCase("a", held=False), SteerCase("b", held=True)
+    for order in (hold, release, other):
+        waiting.add(order)
+    assert waiting.take() is hold
+    assert waiting.take() is other
+    assert waiting.take() is None
+    waiting.done(hold)
+    assert waiting.take() is release

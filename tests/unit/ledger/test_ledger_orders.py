@@ -14,6 +14,7 @@ from actors.ledger import reads
 from messages.ledger import (
     CaseReport,
     CaseRow,
+    DecideCommand,
     ExpectCase,
     ExplainCase,
     ForgiveBeam,
@@ -176,3 +177,25 @@ def test_a_folders_name_stays_out_of_what_is_told_of_a_submission(database: sqli
     ]
     assert [event.detail for event in reads.events_of(database, "")][1::2] == ["done: c1", "nothing to do"]
     assert not any("HONG" in event.detail for event in reads.events_of(database, ""))
+
+
+@pytest.mark.promise("P16")
+def test_what_a_queue_is_to_follow_are_the_orders_of_cases_that_are_not_over(database: sqlite3.Connection) -> None:
+    """Those that were carried out: not what was refused, what changed nothing, or what is still to be decided."""
+    must(database, *running_case("c1"), *running_case("c2"))
+    for name, kind, case in (
+        ("o1", "hold", "c1"),
+        ("o2", "hold", "c2"),
+        ("o3", "release", "c1"),
+        ("o4", "retry", "c1"),
+    ):
+        must(database, OrderCommand(name, kind, case), DecideCommand(name, "done"), SettleCommand(name, "done"))
+    must(database, OrderCommand("o5", "hold", "c1"), SettleCommand("o5", "refused: it is done"))
+    must(database, OrderCommand("o6", "priority", "c1", "5"), DecideCommand("o6", "done"))
+    must(database, OrderCommand("o7", "hold", "c1"))
+    must(database, MoveCase("c2", CaseState.CANCELLED))
+    assert [(order.order, order.kind, order.argument) for order in reads.steering(database)] == [
+        ("o1", "hold", ""),
+        ("o3", "release", ""),
+        ("o6", "priority", "5"),
+    ]

@@ -9,8 +9,10 @@ import pytest
 
 from actors.orders import Orders
 from actors.orders.actor import LONGEST_PAUSE_S, LOOK_S, SILENT_S, WRITE_PAUSE_S
+from actors.supervision import Up
 from messages.cases import FolderTaken, SubmitFolder
 from messages.faults import Fault
+from messages.jobs import SteerCase
 from messages.ledger import (
     CaseReport,
     CaseRow,
@@ -19,6 +21,7 @@ from messages.ledger import (
     GetCase,
     GetHalts,
     GetOrders,
+    GetSteering,
     HaltsReport,
     OrderRow,
     OrdersReport,
@@ -50,6 +53,7 @@ class Bench:
     def __init__(self) -> None:
         self.ledger, self.scanner, self.admission = Probe("ledger"), Probe("scanner"), Probe("admission")
         self.monitor, self.worker, self.timers = Probe("monitor"), Probe("worker"), VirtualTimers()
+        self.cluster = Probe("cluster")
         self.orders = solo(
             Orders,
             timers=self.timers,
@@ -59,6 +63,7 @@ class Bench:
             monitor=self.monitor,
             hosts=("gpu1",),
             workers=lambda: [self.worker],
+            clusters=(self.cluster,),
         )
         self.orders.started()
 
@@ -91,6 +96,34 @@ class Bench:
 
     def refused(self, kind: str) -> None:
         self.tell(WriteRefused(self.write.request_id, Fault("no", kind=kind)))
+
+
+@pytest.mark.promise("P16")
+def test_a_cluster_that_is_started_anew_is_told_again_what_its_queue_is_to_follow() -> None:
+    """Also after a start of the daemon: what it was told before may never have reached Slurm."""
+    bench = Bench()
+    rows = (order("o1"), order("o2", "priority", argument="3"), order("o3", "release"), order("o4", subject="d"))
+    bench.tell(Up("cluster", 1))
+    bench.tell(OrdersReport(bench.ledger.all(GetSteering)[-1].request_id, rows))
+    assert bench.cluster.all(SteerCase) == [SteerCase("c", held=False, priority=3), SteerCase("d", held=True)]
+    bench.tell(OrdersReport(bench.ledger.all(GetSteering)[-1].request_id, rows))
+    assert len(bench.cluster.all(SteerCase)) == 2, "an answer that came twice"
+
+
+@pytest.mark.promise("P16")
+def test_what_is_ordered_while_that_is_asked_is_not_undone_by_an_older_answer() -> None:
+    bench = Bench()
+    bench.tell(Up("cluster", 1))
+    older = bench.ledger.all(GetSteering)[-1].request_id
+    bench.standing(order("o2", "hold"))
+    bench.is_case()
+    bench.written()
+    assert bench.cluster.all(SteerCase) == [SteerCase("c", held=True)]
+    bench.tell(OrdersReport(older, (order("o1", "release"),)))
+    assert len(bench.cluster.all(SteerCase)) == 1
+    newer = bench.ledger.all(GetSteering)[-1].request_id
+    bench.tell(OrdersReport(newer, (order("o1", "release"), order("o2", "hold"))))
+    assert bench.cluster.all(SteerCase)[-1] == SteerCase("c", held=True)
 
 
 @pytest.mark.promise("P34")
