@@ -195,10 +195,11 @@ class Link:
         opened: list[paramiko.Channel] = []
 
         def give_up() -> None:
-            if not aside:
+            if aside:
+                for raw in opened:
+                    raw.close()
+            else:
                 self.cut()
-            for raw in opened if aside else ():
-                raw.close()
 
         guard = threading.Timer(seconds + 1.0, give_up)  # paramiko waits for an answer to exec for ever
         guard.daemon = True

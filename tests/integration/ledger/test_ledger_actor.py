@@ -278,6 +278,10 @@ def test_a_full_disk_refuses_alarms_and_goes_on_when_there_is_room(path: Path, l
         send("full again", 100_000)
         assert probe.expect(WriteRefused).request_id == "full again"
         monitor.none(AlarmRaised)
+        timers.advance(PROBE_S)
+        for message in solo_mail(ledger):
+            ledger.receive(message)
+        assert monitor.expect(AlarmRaised).id == "ledger-write", "still: the monitor may be another one by now"
         ledger._open().execute("PRAGMA max_page_count = 1000000")
         timers.advance(PROBE_S)
         for message in solo_mail(ledger):
