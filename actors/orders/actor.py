@@ -164,6 +164,8 @@ class Orders(Actor):
     def _look(self) -> None:
         self._looking = self._name("look")
         self._ledger.tell(GetOrders(self._looking, self.address))
+        if self._steering:  # a ledger that was restarted meanwhile may have lost the question
+            self._ask_steering()
 
     def _found(self, report: OrdersReport) -> None:
         """What goes on beside others is begun, and the oldest of the others if none of them is at hand."""

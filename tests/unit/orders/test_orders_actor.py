@@ -104,10 +104,16 @@ def test_a_cluster_that_is_started_anew_is_told_again_what_its_queue_is_to_follo
     bench = Bench()
     rows = (order("o1"), order("o2", "priority", argument="3"), order("o3", "release"), order("o4", subject="d"))
     bench.tell(Up("cluster", 1))
+    asked = len(bench.ledger.all(GetSteering))
+    bench.pass_time(LOOK_S)
+    assert len(bench.ledger.all(GetSteering)) == asked + 1, "the answer may be lost"
     bench.tell(OrdersReport(bench.ledger.all(GetSteering)[-1].request_id, rows))
     assert bench.cluster.all(SteerCase) == [SteerCase("c", held=False, priority=3), SteerCase("d", held=True)]
     bench.tell(OrdersReport(bench.ledger.all(GetSteering)[-1].request_id, rows))
     assert len(bench.cluster.all(SteerCase)) == 2, "an answer that came twice"
+    asked = len(bench.ledger.all(GetSteering))
+    bench.pass_time(LOOK_S)
+    assert len(bench.ledger.all(GetSteering)) == asked, "it is answered"
 
 
 @pytest.mark.promise("P16")
